@@ -1,0 +1,38 @@
+# `make serve` and `make test` do everything that is missing, and nothing that is not.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: serve setup test lint clean
+
+serve: setup
+	@exec $(BIN)/gunicorn
+
+setup: .venv/installed
+	@$(BIN)/flask --app app prepare
+
+test: .venv/installed-dev
+	@$(BIN)/pytest
+
+lint: .venv/installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy .
+
+clean:
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name it with: make PYTHON=...")'
+	@echo "Making .venv with $(PYTHON) ..."
+	@$(PYTHON) -m venv .venv
+
+.venv/installed: requirements.txt constraints.txt | .venv/bin/python
+	@echo "Installing the service (some minutes on a first start: the model and its runtime are large) ..."
+	@$(INSTALL) --requirement requirements.txt
+	@touch $@
+
+.venv/installed-dev: requirements.txt requirements-dev.txt constraints.txt | .venv/bin/python
+	@echo "Installing the service and what its checks need ..."
+	@$(INSTALL) --requirement requirements-dev.txt
+	@touch $@ .venv/installed

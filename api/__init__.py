@@ -1,0 +1,18 @@
+"""The HTTP contract: one file per area, each of whose views loads, makes one call and dumps."""
+
+from flask import Flask
+
+from api import auth, docs, history, operations, practice, progress
+from api.http import GradusApi, GradusJson, add_common_headers, give_request_id
+
+
+def register_api(app: Flask) -> None:
+    """Attach every area of the contract to the application."""
+    app.json = GradusJson(app)
+    app.before_request(give_request_id)
+    app.after_request(add_common_headers)
+    api = GradusApi(app)
+    for area in (auth, progress, practice, history):
+        api.register_blueprint(area.blueprint)
+    app.register_blueprint(operations.blueprint)
+    app.register_blueprint(docs.blueprint)

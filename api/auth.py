@@ -1,0 +1,56 @@
+"""Accounts over HTTP."""
+
+from typing import Any
+
+from flask_jwt_extended import get_jwt
+
+from api.context import learner, login_family, services, token_owner
+from api.http import ApiBlueprint
+from api.schemas import LoginSchema, LogoutSchema, MeSchema, RegisterSchema, TokensSchema
+from api.security import tokens_for
+
+blueprint = ApiBlueprint("accounts", __name__, url_prefix="/api/auth", description="Register, sign in, sign out")
+
+
+@blueprint.post("/register")
+@blueprint.body(RegisterSchema)
+@blueprint.response(201, TokensSchema)
+@blueprint.problems(409)
+def register(body: dict[str, Any]) -> dict[str, Any]:
+    """Make an account and sign in."""
+    return tokens_for(services().accounts.register(**body))
+
+
+@blueprint.post("/login")
+@blueprint.body(LoginSchema)
+@blueprint.response(200, TokensSchema)
+@blueprint.problems(401)
+def login(body: dict[str, Any]) -> dict[str, Any]:
+    """Sign in by username or email."""
+    return tokens_for(services().accounts.login(**body))
+
+
+@blueprint.post("/refresh")
+@blueprint.refreshing
+@blueprint.response(200, TokensSchema)
+def refresh() -> dict[str, Any]:
+    """Spend a refresh token for a new pair; spending it twice ends the login."""
+    grant = services().accounts.refresh(user_id=token_owner(), family_id=login_family(), jti=get_jwt()["jti"])
+    return tokens_for(grant)
+
+
+@blueprint.post("/logout")
+@blueprint.signed_in
+@blueprint.response(200, LogoutSchema)
+def logout() -> dict[str, bool]:
+    """End this login: its access tokens and its refresh token."""
+    services().accounts.logout(user_id=learner().id, family_id=login_family())
+    return {"success": True}
+
+
+@blueprint.get("/me")
+@blueprint.signed_in
+@blueprint.response(200, MeSchema)
+def me() -> dict[str, Any]:
+    """The account behind the token."""
+    return {"user": learner()}

@@ -1,0 +1,56 @@
+"""What the views work with: the services that the application was wired with, and who is asking."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from flask import current_app, g
+from flask_jwt_extended import get_jwt, get_jwt_identity
+
+from accounts import Accounts
+from adaptive_controller import AdaptiveInterviewController
+from config import Settings
+from embeddings import ModelEncoder
+from mastery import MasteryPolicy
+from models import User
+from scoring import Scorer
+from store import Store
+
+EXTENSION = "gradus"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Services:
+    """Everything that a request may need, made once per process."""
+
+    settings: Settings
+    store: Store
+    accounts: Accounts
+    controller: AdaptiveInterviewController
+    scorer: Scorer
+    encoder: ModelEncoder
+    policy: MasteryPolicy
+    clock: Callable[[], datetime]
+
+
+def services() -> Services:
+    """The services of the running application."""
+    found: Services = current_app.extensions[EXTENSION]
+    return found
+
+
+def learner() -> User:
+    """The account behind the request's access token, as the database has it now."""
+    user: User = g.learner
+    return user
+
+
+def token_owner() -> int:
+    """The id of the account that the request's token names."""
+    return int(get_jwt_identity())
+
+
+def login_family() -> str:
+    """The login that the request's token descends from."""
+    family: str = get_jwt()["fam"]
+    return family

@@ -1,0 +1,164 @@
+"""Errors as RFC 9457 problems: one shape, and one table from the domain's errors to HTTP."""
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Flask, Response, current_app, g, request
+from marshmallow import Schema, fields
+from sqlalchemy.exc import OperationalError
+from werkzeug.exceptions import HTTPException
+from werkzeug.http import HTTP_STATUS_CODES
+
+from accounts import LoginEnded, WrongCredentials
+from adaptive_controller import NothingToAsk, QuestionNotOpen
+from adaptive_state import CorruptConceptDocument
+from embeddings import ModelUnavailable
+from mastery import ScoreOutOfRange
+from question_bank import UnknownTopic
+from store import NotFound, Taken
+
+log = logging.getLogger(__name__)
+
+PROBLEM_TYPE = "application/problem+json"
+DATABASE_RETRY_SECONDS = 5
+
+
+class FieldProblemSchema(Schema):
+    """What is wrong with one part of the request."""
+
+    pointer = fields.String(required=True, metadata={"description": "JSON pointer into the body, e.g. #/answer"})
+    code = fields.String(required=True)
+    detail = fields.String(required=True)
+
+
+class ProblemSchema(Schema):
+    """RFC 9457 problem details."""
+
+    type = fields.String(required=True)
+    title = fields.String(required=True)
+    status = fields.Integer(required=True)
+    detail = fields.String(required=True)
+    instance = fields.String(required=True)
+    request_id = fields.String(required=True)
+    errors = fields.List(fields.Nested(FieldProblemSchema))
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How an error of the domain is told over HTTP."""
+
+    status: int
+    name: str
+    retry_after: int | None = None
+    pointer: str | None = None
+
+
+KINDS: dict[type[Exception], Kind] = {
+    NotFound: Kind(404, "not-found"),
+    Taken: Kind(409, "taken"),
+    WrongCredentials: Kind(401, "wrong-credentials"),
+    LoginEnded: Kind(401, "login-ended"),
+    QuestionNotOpen: Kind(409, "question-not-open"),
+    NothingToAsk: Kind(409, "nothing-to-ask"),
+    CorruptConceptDocument: Kind(409, "unreadable-record"),
+    UnknownTopic: Kind(422, "validation", pointer="#/topics"),
+    ScoreOutOfRange: Kind(422, "validation", pointer="#"),
+    ModelUnavailable: Kind(503, "model-unavailable", retry_after=ModelUnavailable.retry_after),
+    OperationalError: Kind(503, "database-unavailable", retry_after=DATABASE_RETRY_SECONDS),
+}
+
+CODES = (
+    ("Missing data", "required"),
+    ("Unknown field", "unknown_field"),
+    ("Field may not be null", "null"),
+    ("Not a valid", "invalid_type"),
+    ("Invalid input type", "invalid_type"),
+    ("Shorter than", "too_short"),
+    ("Longer than", "too_long"),
+    ("Length must be", "wrong_length"),
+    ("Must be one of", "invalid_choice"),
+    ("Must be greater", "out_of_range"),
+    ("Must be less", "out_of_range"),
+)
+"""How marshmallow's messages begin, and the code that a program can act on."""
+
+
+def problem(
+    status: int,
+    detail: str,
+    *,
+    name: str | None = None,
+    errors: list[dict[str, str]] | None = None,
+    headers: dict[str, str] | None = None,
+) -> Response:
+    """A problem reply. `name` tells this kind of error from others of its status."""
+    body: dict[str, Any] = {
+        "type": f"urn:gradus:problem:{name}" if name else "about:blank",
+        "title": HTTP_STATUS_CODES.get(status, "Error"),
+        "status": status,
+        "detail": detail,
+        "instance": request.path,
+        "request_id": g.get("request_id", ""),
+    }
+    if errors:
+        body["errors"] = errors
+    reply = Response(current_app.json.dumps(body), status=status, content_type=PROBLEM_TYPE)
+    reply.headers.update(headers or {})
+    if status == 401:
+        reply.headers["WWW-Authenticate"] = "Bearer"
+    return reply
+
+
+def register_errors(app: Flask) -> None:
+    """Attach the handlers for HTTP's own errors and for those of the domain."""
+    app.register_error_handler(HTTPException, handle_http_exception)
+    for error in KINDS:
+        app.register_error_handler(error, _handle_domain_error)
+
+
+def handle_http_exception(error: HTTPException) -> Response:
+    """HTTP errors, with the headers they bring (`Allow`, `Retry-After`) and validation messages flattened."""
+    headers = {key: value for key, value in error.get_headers() if key.lower() != "content-type"}
+    status = error.code or 500
+    messages = getattr(error, "data", {}).get("messages")
+    if messages is None:
+        return problem(status, error.description or "", headers=headers)
+    errors = [_field_problem(pointer, message) for pointer, message in _flattened(messages)]
+    return problem(status, "The request does not fit its schema.", name="validation", errors=errors, headers=headers)
+
+
+def _handle_domain_error(error: Exception) -> Response:
+    kind = next(KINDS[base] for base in type(error).__mro__ if base in KINDS)
+    if isinstance(error, OperationalError):
+        log.error("database unavailable", exc_info=error)
+        detail = "The database does not answer. Nothing was changed; please try again."
+    else:
+        detail = str(error)
+    headers = {} if kind.retry_after is None else {"Retry-After": str(kind.retry_after)}
+    errors = None
+    if kind.pointer is not None:
+        errors = [{"pointer": kind.pointer, "code": "invalid", "detail": detail}]
+    return problem(kind.status, detail, name=kind.name, errors=errors, headers=headers)
+
+
+def _flattened(messages: Any) -> Iterator[tuple[str, str]]:
+    """Marshmallow's nested messages as pointer and text; the body's own pointers begin at its root."""
+    for location, nested in messages.items():
+        yield from _walk(nested, "#" if location == "json" else f"#/{location}")
+
+
+def _walk(nested: Any, pointer: str) -> Iterator[tuple[str, str]]:
+    if isinstance(nested, dict):
+        for key, value in nested.items():
+            step = str(key).replace("~", "~0").replace("/", "~1")
+            yield from _walk(value, pointer if key == "_schema" else f"{pointer}/{step}")
+    else:
+        for message in nested:
+            yield pointer, str(message)
+
+
+def _field_problem(pointer: str, message: str) -> dict[str, str]:
+    code = next((code for beginning, code in CODES if message.startswith(beginning)), "invalid")
+    return {"pointer": pointer, "code": code, "detail": message}

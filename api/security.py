@@ -1,0 +1,65 @@
+"""Tokens at the door: who is asking is decided before the request's body is looked at."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from flask import Flask, Response, g
+from flask_jwt_extended import JWTManager, create_access_token, create_refresh_token, verify_jwt_in_request
+
+from accounts import Grant, LoginEnded
+from api.context import login_family, services, token_owner
+from api.problems import problem
+
+
+def guard(view: Callable[..., Any], *, refresh: bool = False) -> Callable[..., Any]:
+    """The view behind a check of the access token, or of the refresh token.
+
+    An access token is good while its login is: one query finds that out, and the account with its present role. A
+    refresh token is judged by `Accounts.refresh`, which must see the spent ones too.
+    """
+
+    @wraps(view)
+    def guarded(*args: Any, **kwargs: Any) -> Any:
+        verify_jwt_in_request(refresh=refresh)
+        if not refresh:
+            now = services().clock()
+            g.learner = services().store.signed_in(token_owner(), login_family(), now=now)
+            if g.learner is None:
+                raise LoginEnded("This login is over. Please sign in again.")
+        return view(*args, **kwargs)
+
+    return guarded
+
+
+def tokens_for(grant: Grant) -> dict[str, Any]:
+    """The reply that carries a pair of tokens."""
+    identity, family = str(grant.user.id), {"fam": grant.family_id}
+    return {
+        "user": grant.user,
+        "access_token": create_access_token(identity, additional_claims=family),
+        "refresh_token": create_refresh_token(identity, additional_claims={**family, "jti": grant.refresh_jti}),
+        "token_type": "Bearer",
+        "expires_in": int(services().settings.access_token_lifetime.total_seconds()),
+    }
+
+
+def register_tokens(app: Flask) -> None:
+    """Attach token handling; every refusal is a 401 problem."""
+    manager = JWTManager(app)
+    manager.unauthorized_loader(lambda _reason: _refused("A bearer token is needed."))
+    manager.invalid_token_loader(lambda _reason: _refused("This token is not valid."))
+    manager.expired_token_loader(lambda _header, _claims: _refused("This token has expired."))
+    manager.token_verification_loader(_has_own_claims)
+    manager.token_verification_failed_loader(lambda _header, _claims: _refused("This token is not valid."))
+
+
+def _has_own_claims(_header: dict[str, Any], claims: dict[str, Any]) -> bool:
+    """Whether the token names an account and a login, as ours do."""
+    subject = claims.get("sub")
+    numbered = isinstance(subject, str) and subject.isascii() and subject.isdigit() and len(subject) < 19
+    return numbered and isinstance(claims.get("fam"), str)
+
+
+def _refused(reason: str) -> Response:
+    return problem(401, reason, name="unauthorized")

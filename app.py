@@ -1,0 +1,88 @@
+"""create_app(): wires settings, store, scorer, controller and API together."""
+
+import random
+from collections.abc import Callable
+from datetime import datetime
+
+from dotenv import load_dotenv
+from flask import Flask
+from flask_cors import CORS
+from flask_migrate import Migrate
+
+from accounts import Accounts
+from adaptive_controller import AdaptiveInterviewController
+from api import register_api
+from api.context import EXTENSION, Services
+from api.http import configure_openapi
+from api.security import register_tokens
+from commands import register_commands
+from config import ROOT, Settings, load_settings
+from database import prepare_engine
+from embeddings import KeptVectors, ModelEncoder, TorchEncoder
+from models import db
+from scoring import Scorer
+from store import Store, utc_now
+
+MAX_BODY_BYTES = 64 * 1024
+
+
+def create_app(
+    settings: Settings | None = None,
+    *,
+    encoder: ModelEncoder | None = None,
+    clock: Callable[[], datetime] = utc_now,
+    chance: random.Random | None = None,
+) -> Flask:
+    """The application. Without settings they come from the environment; encoder, clock and chance can be handed in."""
+    if settings is None:
+        load_dotenv(ROOT / ".env")
+        settings = load_settings()
+    app = Flask(__name__, static_folder=None)
+    _configure(app, settings)
+    db.init_app(app)
+    Migrate(app, db, directory=str(ROOT / "migrations"), render_as_batch=True, compare_type=True)
+    with app.app_context():
+        prepare_engine(db.engine)
+    app.extensions[EXTENSION] = _wire(
+        settings, encoder or TorchEncoder(settings.embedding_model), clock, chance or random.SystemRandom()
+    )
+    CORS(
+        app,
+        origins=list(settings.cors_origins),
+        expose_headers=["X-Request-ID", "ETag", "Link", "Retry-After"],
+    )
+    register_tokens(app)
+    register_api(app)
+    register_commands(app)
+    return app
+
+
+def _configure(app: Flask, settings: Settings) -> None:
+    app.config.update(
+        SQLALCHEMY_DATABASE_URI=settings.database_url,
+        SQLALCHEMY_ENGINE_OPTIONS={} if settings.is_sqlite else {"pool_pre_ping": True},
+        JWT_SECRET_KEY=settings.jwt_secret_key,
+        JWT_ACCESS_TOKEN_EXPIRES=settings.access_token_lifetime,
+        JWT_REFRESH_TOKEN_EXPIRES=settings.refresh_token_lifetime,
+        JWT_TOKEN_LOCATION=["headers"],
+        MAX_CONTENT_LENGTH=MAX_BODY_BYTES,
+        POLICY=settings.policy,
+    )
+    configure_openapi(app)
+
+
+def _wire(settings: Settings, encoder: ModelEncoder, clock: Callable[[], datetime], chance: random.Random) -> Services:
+    store = Store()
+    scorer = Scorer(encoder, KeptVectors(encoder, store), settings.policy)
+    return Services(
+        settings=settings,
+        store=store,
+        accounts=Accounts(store=store, clock=clock, refresh_lifetime=settings.refresh_token_lifetime),
+        controller=AdaptiveInterviewController(
+            store=store, scorer=scorer, policy=settings.policy, clock=clock, chance=chance
+        ),
+        scorer=scorer,
+        encoder=encoder,
+        policy=settings.policy,
+        clock=clock,
+    )

@@ -1,0 +1,117 @@
+"""Settings, read from the environment (or `.env`)."""
+
+import contextlib
+import os
+import secrets
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from embeddings import PACKAGED_MODEL
+from mastery import MasteryPolicy, UnknownPolicy, policy_named
+
+ROOT = Path(__file__).resolve().parent
+MIN_SECRET_BYTES = 32
+BACKENDS = ("torch",)
+
+
+class ConfigurationError(ValueError):
+    """The service cannot start with these settings; the message says which one and why."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Everything that an installation may choose. `.env.example` explains each."""
+
+    database_url: str
+    jwt_secret_key: str
+    access_token_lifetime: timedelta
+    refresh_token_lifetime: timedelta
+    embedding_backend: str
+    embedding_model: str
+    policy: MasteryPolicy
+    cors_origins: tuple[str, ...]
+    production: bool
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether the database is the embedded one."""
+        return self.database_url.startswith("sqlite")
+
+
+def load_settings(environment: Mapping[str, str] = os.environ, *, instance: Path = ROOT / "instance") -> Settings:
+    """The settings of an environment; `instance` holds what the service makes for itself.
+
+    Raises `ConfigurationError` for a value that cannot be used.
+    """
+    production = environment.get("GRADUS_ENV", environment.get("FLASK_ENV", "development")) == "production"
+    return Settings(
+        database_url=_database_url(environment.get("DATABASE_URL", ""), instance),
+        jwt_secret_key=_secret_key(environment.get("JWT_SECRET_KEY", ""), instance, production=production),
+        access_token_lifetime=timedelta(minutes=_positive(environment, "ACCESS_TOKEN_MINUTES", 15)),
+        refresh_token_lifetime=timedelta(days=_positive(environment, "REFRESH_TOKEN_DAYS", 30)),
+        embedding_backend=_backend(environment.get("EMBEDDING_BACKEND") or BACKENDS[0]),
+        embedding_model=environment.get("EMBEDDING_MODEL") or PACKAGED_MODEL,
+        policy=_policy(environment.get("MASTERY_POLICY") or "reference"),
+        cors_origins=tuple(environment.get("CORS_ORIGINS", "").replace(",", " ").split()),
+        production=production,
+    )
+
+
+def _database_url(url: str, instance: Path) -> str:
+    """SQLAlchemy's address of the database; every PostgreSQL address gets the installed driver."""
+    if not url:
+        instance.mkdir(parents=True, exist_ok=True)
+        return f"sqlite:///{instance / 'gradus.db'}"
+    scheme, separator, rest = url.partition("://")
+    if not separator:
+        raise ConfigurationError(f"DATABASE_URL must be an address such as postgresql://host/name, not {url!r}.")
+    if scheme in ("postgres", "postgresql"):
+        return f"postgresql+psycopg://{rest}"
+    if scheme not in ("sqlite", "postgresql+psycopg"):
+        raise ConfigurationError(f"DATABASE_URL must name SQLite or PostgreSQL, not {scheme!r}.")
+    return url
+
+
+def _secret_key(key: str, instance: Path, *, production: bool) -> str:
+    if production and len(key.encode()) < MIN_SECRET_BYTES:
+        found = f"has {len(key.encode())} bytes" if key else "is not set"
+        raise ConfigurationError(
+            f"JWT_SECRET_KEY {found}; a production start needs one of at least {MIN_SECRET_BYTES} bytes,"
+            " for instance the output of: python -c 'import secrets; print(secrets.token_hex(32))'"
+        )
+    return key or _kept_secret(instance / "jwt_secret")
+
+
+def _kept_secret(path: Path) -> str:
+    """The development secret, made once; of two processes that start together, one wins and both read its secret."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix="jwt_secret.") as file:  # mode 600
+            file.write(secrets.token_hex(MIN_SECRET_BYTES))
+            file.flush()
+            with contextlib.suppress(FileExistsError):
+                os.link(file.name, path)
+    return path.read_text().strip()
+
+
+def _positive(environment: Mapping[str, str], name: str, default: int) -> int:
+    text = environment.get(name) or str(default)
+    if not text.isascii() or not text.isdigit() or int(text) == 0:
+        raise ConfigurationError(f"{name} must be a whole number above 0, not {text!r}.")
+    return int(text)
+
+
+def _backend(name: str) -> str:
+    if name not in BACKENDS:
+        raise ConfigurationError(f"EMBEDDING_BACKEND must be one of {', '.join(BACKENDS)}, not {name!r}.")
+    return name
+
+
+def _policy(name: str) -> MasteryPolicy:
+    try:
+        return policy_named(name)
+    except UnknownPolicy as error:
+        raise ConfigurationError(f"MASTERY_POLICY: {error}") from None

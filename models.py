@@ -1,0 +1,456 @@
+"""The tables. Every growing table's keys begin with `user_id`: see docs/decisions/0004-ids-and-keys.md."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+from flask import current_app, has_app_context
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import (
+    BigInteger,
+    Float,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.orm import Mapped, mapped_column
+
+from adaptive_state import (
+    AdaptiveInterviewState,
+    AnswerEvidence,
+    TopicMastery,
+    concepts_from_documents,
+)
+from database import Base, JsonText, UtcDateTime
+from identifiers import new_id
+from mastery import REFERENCE, Difficulty, MasteryPolicy, TopicProgress
+
+db = SQLAlchemy(model_class=Base, session_options={"expire_on_commit": False})
+"""Rows stay readable after a commit: a reply is built from them without asking the database again."""
+
+
+_BIG = BigInteger().with_variant(Integer, "sqlite")
+"""SQLite numbers rows by itself only in a column of type INTEGER."""
+
+
+def _owner(**options: Any) -> Mapped[int]:
+    """The learner a row belongs to; the row goes when the learner goes."""
+    return mapped_column(_BIG, ForeignKey("users.id", ondelete="CASCADE"), **options)
+
+
+class User(db.Model):  # type: ignore[name-defined]
+    """An account: a learner, or an administrator."""
+
+    __tablename__ = "users"
+
+    id: Mapped[int] = mapped_column(_BIG, primary_key=True)
+    username: Mapped[str] = mapped_column(String(64))
+    username_key: Mapped[str] = mapped_column(String(64), unique=True)
+    email: Mapped[str] = mapped_column(String(254), unique=True)
+    password_hash: Mapped[str] = mapped_column(String(255))
+    role: Mapped[str] = mapped_column(String(16), default="learner")
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class TokenFamily(db.Model):  # type: ignore[name-defined]
+    """All tokens that descend from one login. Only the refresh token with `current_jti` may be used."""
+
+    __tablename__ = "token_families"
+
+    user_id: Mapped[int] = _owner(primary_key=True)
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    current_jti: Mapped[str] = mapped_column(String(36))
+    previous_jti: Mapped[str | None] = mapped_column(String(36))
+    rotated_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+PROGRESS_DEFAULTS: Mapping[str, Any] = asdict(TopicProgress())
+LEGACY_DEFAULTS: Mapping[str, str] = {
+    "concept_masteries": "{}",
+    "missing_concepts": "[]",
+    "weak_concepts": "[]",
+    "strong_concepts": "[]",
+    "concept_stagnation": "{}",
+}
+
+
+class UserMastery(db.Model):  # type: ignore[name-defined]
+    """A learner's mastery of one topic: figures in columns, concepts in a JSON document (specification A).
+
+    `id` names this record for as long as it lives: after a reset a new record with a new id begins, and the attempts
+    that carry its id are its log. `weak_concepts` and its neighbours are derived from the document; only
+    `set_concept_masteries` writes them.
+    """
+
+    __tablename__ = "user_masteries"
+
+    user_id: Mapped[int] = _owner(primary_key=True)
+    topic: Mapped[str] = mapped_column(String(64), primary_key=True)
+    id: Mapped[int] = mapped_column(BigInteger)
+    mastery_level: Mapped[float] = mapped_column(Float)
+    semantic_avg: Mapped[float] = mapped_column(Float)
+    keyword_avg: Mapped[float] = mapped_column(Float)
+    sessions_attempted: Mapped[int] = mapped_column(Integer)
+    questions_attempted: Mapped[int] = mapped_column(Integer)
+    correct_count: Mapped[int] = mapped_column(Integer)
+    avg_response_time: Mapped[float] = mapped_column(Float)
+    mastery_velocity: Mapped[float] = mapped_column(Float)
+    last_mastery: Mapped[float] = mapped_column(Float)
+    current_difficulty: Mapped[str] = mapped_column(String(8))
+    consecutive_good: Mapped[int] = mapped_column(Integer)
+    consecutive_poor: Mapped[int] = mapped_column(Integer)
+    last_session_date: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    last_attempt: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    last_seen: Mapped[float | None] = mapped_column(Float)
+    concept_masteries: Mapped[str] = mapped_column(Text)
+    missing_concepts: Mapped[str] = mapped_column(Text)
+    weak_concepts: Mapped[str] = mapped_column(Text)
+    strong_concepts: Mapped[str] = mapped_column(Text)
+    concept_stagnation: Mapped[str] = mapped_column(Text)
+
+    def __init__(self, **values: Any) -> None:
+        """Defaults are filled in at once: a column's own default would be None until the first flush."""
+        super().__init__(**{"id": new_id(), **PROGRESS_DEFAULTS, **LEGACY_DEFAULTS, **values})
+
+    @property
+    def mastery(self) -> TopicMastery:
+        """The record as plain data; raises `CorruptConceptDocument`."""
+        return TopicMastery(progress=self.progress, concepts=concepts_from_documents(self.get_concept_masteries()))
+
+    @property
+    def progress(self) -> TopicProgress:
+        """The figures as plain data; a column that is NULL counts as its default."""
+        stored = {name: getattr(self, name) for name in PROGRESS_DEFAULTS}
+        values = {name: PROGRESS_DEFAULTS[name] if value is None else value for name, value in stored.items()}
+        return TopicProgress(**{**values, "current_difficulty": Difficulty(values["current_difficulty"])})
+
+    def become(self, mastery: TopicMastery, *, at: datetime) -> None:
+        """Take over a record that has stepped forward with an answer at that time."""
+        self._take(mastery.progress, at=at)
+        self.set_concept_masteries(mastery.to_documents())
+
+    def update_mastery(
+        self,
+        semantic_score: float,
+        keyword_score: float,
+        response_time: float,
+        missing: list[str] | None = None,
+    ) -> "UserMastery":
+        """The documented door to `TopicProgress.after`, under the policy in force.
+
+        Scores in [0, 1], `response_time` in seconds; raises `ScoreOutOfRange`. `missing` is accepted because the
+        document names it; concepts are recorded by `set_concept_masteries`.
+        """
+        progress = self.progress.after(
+            semantic_score=semantic_score,
+            keyword_score=keyword_score,
+            response_time=response_time,
+            policy=_policy_in_force(),
+        )
+        self._take(progress, at=datetime.now(UTC))
+        return self
+
+    def _take(self, progress: TopicProgress, *, at: datetime) -> None:
+        for name, value in asdict(progress).items():
+            setattr(self, name, value)
+        self.last_attempt = self.last_session_date = at
+        self.last_seen = at.timestamp()
+
+    def get_concept_masteries(self) -> dict[str, dict[str, Any]]:
+        """The stored concept document."""
+        documents: dict[str, dict[str, Any]] = json.loads(self.concept_masteries or "{}")
+        return documents
+
+    def set_concept_masteries(self, concepts: Mapping[str, Mapping[str, Any]]) -> None:
+        """Store the concept document, and the columns that are derived from it (rulings, 6)."""
+        weak = [name for name, document in concepts.items() if document.get("is_weak", False)]
+        strong = [name for name, document in concepts.items() if document.get("is_strong", False)]
+        stagnation = {name: document.get("stagnation_count", 0) for name, document in concepts.items()}
+        self.concept_masteries = _json(concepts)
+        self.missing_concepts = self.weak_concepts = _json(weak)
+        self.strong_concepts = _json(strong)
+        self.concept_stagnation = _json(stagnation)
+
+    def get_missing_concepts(self) -> list[str]:
+        """Names of the weak concepts."""
+        return self.get_weak_concepts()
+
+    def get_weak_concepts(self) -> list[str]:
+        """Names of the weak concepts."""
+        names: list[str] = json.loads(self.weak_concepts or "[]")
+        return names
+
+    def get_strong_concepts(self) -> list[str]:
+        """Names of the strong concepts."""
+        names: list[str] = json.loads(self.strong_concepts or "[]")
+        return names
+
+    def get_concept_stagnation(self) -> dict[str, int]:
+        """Attempts without improvement, by concept."""
+        counts: dict[str, int] = json.loads(self.concept_stagnation or "{}")
+        return counts
+
+    def to_dict(self) -> dict[str, Any]:
+        """The summary of specification A, rounded as it is shown."""
+        return {
+            "topic": self.topic,
+            "mastery_level": round(self.mastery_level, 3),
+            "questions_attempted": self.questions_attempted,
+            "current_difficulty": self.current_difficulty,
+            "weak_concepts": self.get_weak_concepts(),
+            "strong_concepts": self.get_strong_concepts(),
+            "learning_velocity": round(self.mastery_velocity, 3),
+            "stagnant_concepts": self.get_concept_stagnation(),
+            "concept_count": len(self.get_concept_masteries()),
+        }
+
+
+def _policy_in_force() -> MasteryPolicy:
+    """The application's policy; outside an application the reference."""
+    policy: MasteryPolicy = current_app.config.get("POLICY", REFERENCE) if has_app_context() else REFERENCE
+    return policy
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+
+
+class InterviewSession(db.Model):  # type: ignore[name-defined]
+    """A practice session. Its running state is one JSON document, so that any process can continue it."""
+
+    __tablename__ = "interview_sessions"
+    __table_args__ = (Index(None, "user_id", "created_at", "id"),)
+
+    user_id: Mapped[int] = _owner(primary_key=True)
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False, default=new_id)
+    session_type: Mapped[str] = mapped_column(String(16))
+    status: Mapped[str] = mapped_column(String(16))
+    topic: Mapped[str] = mapped_column(String(64))
+    max_questions: Mapped[int] = mapped_column(Integer)
+    max_minutes: Mapped[int] = mapped_column(Integer)
+    questions_count: Mapped[int] = mapped_column(Integer, default=0)
+    combined_total: Mapped[float] = mapped_column(Float, default=0.0)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    last_answer_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    completed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    feedback: Mapped[str | None] = mapped_column(Text)
+    state_document: Mapped[dict[str, Any]] = mapped_column("state", JsonText)
+
+    @property
+    def state(self) -> AdaptiveInterviewState:
+        """Where the session stands."""
+        return AdaptiveInterviewState.from_document(self.state_document)  # type: ignore[arg-type]
+
+    @state.setter
+    def state(self, state: AdaptiveInterviewState) -> None:
+        self.state_document = dict(state.to_document())
+
+    @property
+    def score(self) -> float | None:
+        """0 to 100: 100 × mean combined score of the answers (rulings, 12); None before the first."""
+        return 100 * self.combined_total / self.questions_count if self.questions_count else None
+
+    @property
+    def duration(self) -> float:
+        """Seconds from the start to the end, or to the last answer while the session runs."""
+        end = self.completed_at or self.last_answer_at or self.created_at
+        return (end - self.created_at).total_seconds()
+
+
+class Attempt(db.Model):  # type: ignore[name-defined]
+    """One question, one answer, its scores: written once, never changed. The log from which mastery can be rebuilt."""
+
+    __tablename__ = "attempts"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["user_id", "session_id"],
+            ["interview_sessions.user_id", "interview_sessions.id"],
+            ondelete="CASCADE",
+        ),
+        ForeignKeyConstraint(
+            ["user_id", "debugging_session_id"],
+            ["debugging_sessions.user_id", "debugging_sessions.id"],
+            ondelete="CASCADE",
+        ),
+        UniqueConstraint("user_id", "session_id", "question_id"),
+        UniqueConstraint("user_id", "debugging_session_id", "question_id"),
+        UniqueConstraint("user_id", "mastery_id", "ordinal"),
+        Index(None, "user_id", "created_at", "id"),
+    )
+
+    user_id: Mapped[int] = _owner(primary_key=True)
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False, default=new_id)
+    session_id: Mapped[int | None] = mapped_column(BigInteger)
+    debugging_session_id: Mapped[int | None] = mapped_column(BigInteger)
+    mastery_id: Mapped[int] = mapped_column(BigInteger)
+    ordinal: Mapped[int] = mapped_column(Integer)
+    """The place of this answer in the log of its mastery record, from 1."""
+    starts_session: Mapped[bool] = mapped_column()
+    topic: Mapped[str] = mapped_column(String(64))
+    question_id: Mapped[str | None] = mapped_column(String(100))
+    question: Mapped[str] = mapped_column(Text)
+    answer: Mapped[str] = mapped_column(Text)
+    expected_answer: Mapped[str] = mapped_column(Text)
+    difficulty: Mapped[str] = mapped_column(String(8))
+    semantic_score: Mapped[float] = mapped_column(Float)
+    keyword_score: Mapped[float] = mapped_column(Float)
+    combined_score: Mapped[float] = mapped_column(Float)
+    correct: Mapped[bool] = mapped_column()
+    response_time: Mapped[float] = mapped_column(Float)
+    matched_keywords: Mapped[list[str]] = mapped_column(JsonText)
+    missed_keywords: Mapped[list[str]] = mapped_column(JsonText)
+    mentioned_concepts: Mapped[list[str]] = mapped_column(JsonText)
+    missed_concepts: Mapped[list[str]] = mapped_column(JsonText)
+    flags: Mapped[list[dict[str, Any]]] = mapped_column(JsonText)
+    scorer: Mapped[str] = mapped_column(String(100))
+    policy: Mapped[str] = mapped_column(String(32))
+    mastery_before: Mapped[float] = mapped_column(Float)
+    mastery_after: Mapped[float] = mapped_column(Float)
+    mastery_velocity: Mapped[float] = mapped_column(Float)
+    difficulty_before: Mapped[str] = mapped_column(String(8))
+    difficulty_after: Mapped[str] = mapped_column(String(8))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+    @property
+    def evidence(self) -> AnswerEvidence:
+        """What this attempt says of the learner: all that a replay needs."""
+        return AnswerEvidence(
+            semantic_score=self.semantic_score,
+            keyword_score=self.keyword_score,
+            response_time=self.response_time,
+            at=self.created_at.timestamp(),
+            mentioned=tuple(self.mentioned_concepts),
+            missed=tuple(self.missed_concepts),
+            starts_session=self.starts_session,
+        )
+
+
+class AskedQuestion(db.Model):  # type: ignore[name-defined]
+    """When a learner was last asked a question, so that the next session asks others first."""
+
+    __tablename__ = "asked_questions"
+
+    user_id: Mapped[int] = _owner(primary_key=True)
+    question_id: Mapped[str] = mapped_column(String(100), primary_key=True)
+    topic: Mapped[str] = mapped_column(String(64))
+    last_asked_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class DebuggingSession(db.Model):  # type: ignore[name-defined]
+    """A debugging practice: challenges explained one after the other; its answers stand among the attempts."""
+
+    __tablename__ = "debugging_sessions"
+    __table_args__ = (Index(None, "user_id", "start_time", "id"),)
+
+    user_id: Mapped[int] = _owner(primary_key=True)
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False, default=new_id)
+    status: Mapped[str] = mapped_column(String(16))
+    start_time: Mapped[datetime] = mapped_column(UtcDateTime)
+    end_time: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    count: Mapped[int] = mapped_column(Integer, default=0)
+    combined_total: Mapped[float] = mapped_column(Float, default=0.0)
+    summary: Mapped[str | None] = mapped_column(Text)
+    asked_challenges: Mapped[list[str]] = mapped_column(JsonText)
+
+
+class DebuggingChallenge(db.Model):  # type: ignore[name-defined]
+    """A short program with one bug, its correction and the accepted explanations."""
+
+    __tablename__ = "debugging_challenges"
+
+    id: Mapped[str] = mapped_column(String(100), primary_key=True)
+    language: Mapped[str] = mapped_column(String(16))
+    topic: Mapped[str] = mapped_column(String(64), index=True)
+    title: Mapped[str] = mapped_column(String(200))
+    difficulty: Mapped[str] = mapped_column(String(8))
+    buggy_code: Mapped[str] = mapped_column(Text)
+    correct_code: Mapped[str] = mapped_column(Text)
+    expected_answers: Mapped[list[str]] = mapped_column(JsonText)
+    keywords: Mapped[list[str]] = mapped_column(JsonText)
+    concepts: Mapped[list[str]] = mapped_column(JsonText)
+    retired: Mapped[bool] = mapped_column(default=False)
+
+
+class AuditEvent(db.Model):  # type: ignore[name-defined]
+    """Something irreversible that was done to an account, by whom, and the figures that it removed."""
+
+    __tablename__ = "audit_events"
+    __table_args__ = (Index(None, "user_id", "id"),)
+
+    id: Mapped[int] = mapped_column(_BIG, primary_key=True)
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+    action: Mapped[str] = mapped_column(String(32))
+    actor_id: Mapped[int | None] = mapped_column(_BIG, ForeignKey("users.id", ondelete="SET NULL"))
+    user_id: Mapped[int | None] = mapped_column(_BIG, ForeignKey("users.id", ondelete="SET NULL"))
+    topic: Mapped[str | None] = mapped_column(String(64))
+    reason: Mapped[str | None] = mapped_column(String(500))
+    details: Mapped[dict[str, Any]] = mapped_column(JsonText)
+
+
+class BankTopic(db.Model):  # type: ignore[name-defined]
+    """A topic of the question bank."""
+
+    __tablename__ = "bank_topics"
+
+    slug: Mapped[str] = mapped_column(String(64), primary_key=True)
+    title: Mapped[str] = mapped_column(Text)
+
+
+class BankConcept(db.Model):  # type: ignore[name-defined]
+    """A concept of a topic; `position` keeps the order of the file."""
+
+    __tablename__ = "bank_concepts"
+
+    topic: Mapped[str] = mapped_column(ForeignKey("bank_topics.slug"), primary_key=True)
+    name: Mapped[str] = mapped_column(String(100), primary_key=True)
+    subtopic: Mapped[str] = mapped_column(String(64))
+    aliases: Mapped[list[str]] = mapped_column(JsonText)
+    position: Mapped[int] = mapped_column(Integer)
+
+
+class BankQuestion(db.Model):  # type: ignore[name-defined]
+    """A question of the bank. One that left its file is retired, never deleted: attempts refer to it."""
+
+    __tablename__ = "bank_questions"
+
+    id: Mapped[str] = mapped_column(String(100), primary_key=True)
+    topic: Mapped[str] = mapped_column(ForeignKey("bank_topics.slug"), index=True)
+    subtopic: Mapped[str] = mapped_column(String(64))
+    difficulty: Mapped[str] = mapped_column(String(8))
+    text: Mapped[str] = mapped_column(Text)
+    concepts: Mapped[list[str]] = mapped_column(JsonText)
+    expected_answers: Mapped[list[str]] = mapped_column(JsonText)
+    keywords: Mapped[list[str]] = mapped_column(JsonText)
+    position: Mapped[int] = mapped_column(Integer)
+    retired: Mapped[bool] = mapped_column(default=False)
+
+
+class BankImport(db.Model):  # type: ignore[name-defined]
+    """A change of the question bank; the newest id is the bank's revision, by which processes notice a change."""
+
+    __tablename__ = "bank_imports"
+
+    id: Mapped[int] = mapped_column(_BIG, primary_key=True)
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+    source: Mapped[str] = mapped_column(String(255))
+    checksum: Mapped[str] = mapped_column(String(64))
+
+
+class ExpectedVector(db.Model):  # type: ignore[name-defined]
+    """The vector of an expected answer under one model: computed once, shared by all processes."""
+
+    __tablename__ = "expected_vectors"
+
+    fingerprint: Mapped[str] = mapped_column(String(64), primary_key=True)
+    text_key: Mapped[str] = mapped_column(String(64), primary_key=True)
+    vector: Mapped[bytes] = mapped_column(LargeBinary)

@@ -1,0 +1,367 @@
+"""Questions and concepts: the bank's data, read from files that are validated line by line."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import yaml
+from marshmallow import Schema, ValidationError, fields, validate
+
+from mastery import Difficulty
+
+RESERVED_TOPIC = "all"
+"""A reset takes `"all"` for every topic, so no topic may be called that."""
+
+SLUG = re.compile(r"[a-z0-9]+(?:[_-][a-z0-9]+)*")
+MAX_CONCEPTS_PER_QUESTION = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class Concept:
+    """Something that a learner can know: its name, and the other words by which an answer may mention it."""
+
+    name: str
+    subtopic: str
+    aliases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """A question, the concepts that it probes (names of its topic's concepts) and the answers that are accepted."""
+
+    id: str
+    topic: str
+    subtopic: str
+    difficulty: Difficulty
+    text: str
+    concepts: tuple[str, ...]
+    expected_answers: tuple[str, ...]
+    keywords: tuple[str, ...] = ()
+    retired: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Topic:
+    """A topic with its concepts and questions, retired questions included."""
+
+    slug: str
+    title: str
+    concepts: tuple[Concept, ...]
+    questions: tuple[Question, ...]
+
+    @cached_property
+    def active_questions(self) -> tuple[Question, ...]:
+        """The questions that may still be asked."""
+        return tuple(question for question in self.questions if not question.retired)
+
+    @cached_property
+    def concept_by_name(self) -> Mapping[str, Concept]:
+        """The topic's concepts by name."""
+        return {concept.name: concept for concept in self.concepts}
+
+    @cached_property
+    def probed_concepts(self) -> tuple[str, ...]:
+        """Names of the concepts that some active question probes: those that can be sampled."""
+        return tuple(dict.fromkeys(name for question in self.active_questions for name in question.concepts))
+
+
+class UnknownTopic(LookupError):
+    """No topic of that name is in the bank."""
+
+
+class UnknownQuestion(LookupError):
+    """No question of that id is in the bank."""
+
+
+class QuestionBank:
+    """All topics, in the order in which they were given."""
+
+    def __init__(self, topics: Iterable[Topic]) -> None:
+        self.topics: Mapping[str, Topic] = {topic.slug: topic for topic in topics}
+        self._questions = {question.id: question for topic in self for question in topic.questions}
+
+    def __iter__(self) -> Iterator[Topic]:
+        return iter(self.topics.values())
+
+    def topic(self, slug: str) -> Topic:
+        """The topic of that slug; raises `UnknownTopic`."""
+        try:
+            return self.topics[slug]
+        except KeyError:
+            raise UnknownTopic(f"There is no topic {slug!r} in the question bank.") from None
+
+    def question(self, question_id: str) -> Question:
+        """The question of that id, retired or not; raises `UnknownQuestion`."""
+        try:
+            return self._questions[question_id]
+        except KeyError:
+            raise UnknownQuestion(f"There is no question {question_id!r} in the question bank.") from None
+
+    def concepts_of(self, question: Question, names: Iterable[str]) -> tuple[Concept, ...]:
+        """The named concepts of the question's topic, in that order."""
+        concepts = self.topic(question.topic).concept_by_name
+        return tuple(concepts[name] for name in names if name in concepts)
+
+
+@dataclass(frozen=True, order=True)
+class BankProblem:
+    """What is wrong with a bank file, and where."""
+
+    file: str
+    line: int
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.message}"
+
+
+class InvalidBank(ValueError):
+    """A bank file cannot be used; `problems` lists everything that is wrong with it."""
+
+    def __init__(self, problems: Iterable[BankProblem]) -> None:
+        self.problems = sorted(problems)
+        super().__init__("\n".join(map(str, self.problems)))
+
+
+_slug = validate.Regexp(SLUG, error="Must be a slug: a-z, 0-9, single - or _ between them.")
+_filled = validate.And(validate.Length(max=4000), validate.Regexp(r"(?s).*\S", error="Must not be empty."))
+_subtopic = validate.And(_slug, validate.Length(max=64))
+
+
+def _text(**options: Any) -> fields.String:
+    return fields.String(required=True, validate=options.pop("validate", _filled), **options)
+
+
+class _ConceptSchema(Schema):
+    name = _text(validate=validate.And(_filled, validate.Length(max=100)))
+    subtopic = _text(validate=_subtopic)
+    aliases = fields.List(_text(), load_default=list)
+
+
+class _QuestionSchema(Schema):
+    id = _text(validate=validate.And(_slug, validate.Length(max=100)))
+    subtopic = _text(validate=_subtopic)
+    difficulty = fields.String(required=True, validate=validate.OneOf([step.value for step in Difficulty]))
+    text = _text()
+    concepts = fields.List(_text(), required=True, validate=validate.Length(min=1, max=MAX_CONCEPTS_PER_QUESTION))
+    expected_answers = fields.List(_text(), required=True, validate=validate.Length(min=1))
+    keywords = fields.List(_text(), load_default=list)
+
+
+class _TopicSchema(Schema):
+    topic = _text(validate=validate.And(_slug, validate.Length(max=64), validate.NoneOf([RESERVED_TOPIC])))
+    title = _text()
+    concepts = fields.List(fields.Nested(_ConceptSchema), required=True, validate=validate.Length(min=1))
+    questions = fields.List(fields.Nested(_QuestionSchema), required=True, validate=validate.Length(min=1))
+
+
+Where = tuple[str | int, ...]
+"""The way to a value: keys and indices from the root of the document."""
+
+
+def parse_topic(text: str, file: str, taken: dict[str, str] | None = None) -> Topic:
+    """The topic that a bank file holds; raises `InvalidBank` with every problem and its line.
+
+    `taken` maps topics and question ids of the files read before to those files; this file's own are added to it.
+    """
+    lines = _Lines(file, _composed(text, file))
+    if problems := list(lines.ambiguities()):
+        raise InvalidBank(problems)
+    try:
+        data = _TopicSchema().load(yaml.load(text, Loader=yaml.CSafeLoader))
+    except ValidationError as error:
+        raise InvalidBank(lines.problems(error.messages)) from None
+    found = [*_contradictions(data), *_clashes(data, file, taken or {})]
+    if found:
+        raise InvalidBank(lines.problem(path, message) for path, message in found)
+    if taken is not None:
+        taken.update({name: file for _, name in _claims(data)})
+    return _topic(data)
+
+
+def _composed(text: str, file: str) -> yaml.Node:
+    """The file's tree of nodes, each of which knows its line."""
+    try:
+        root: yaml.Node | None = yaml.compose(text, Loader=yaml.CSafeLoader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = mark.line + 1 if mark else 1
+        raise InvalidBank([BankProblem(file, line, f"This is not YAML: {error.problem}.")]) from None
+    except yaml.YAMLError as error:
+        raise InvalidBank([BankProblem(file, 1, f"This is not YAML: {error}.")]) from None
+    if root is None:
+        raise InvalidBank([BankProblem(file, 1, "The file is empty.")])
+    return root
+
+
+def load_topics(folder: Path) -> list[Topic]:
+    """The topics of a folder of `*.yaml` files; raises `InvalidBank` with the problems of all files together."""
+    topics: list[Topic] = []
+    problems: list[BankProblem] = []
+    taken: dict[str, str] = {}
+    for path in sorted(folder.glob("*.yaml")):
+        try:
+            topics.append(parse_topic(path.read_text(encoding="utf-8"), path.name, taken))
+        except UnicodeDecodeError as error:
+            problems.append(BankProblem(path.name, 1, f"This is not UTF-8: {error.reason}."))
+        except InvalidBank as error:
+            problems.extend(error.problems)
+    if not topics and not problems:
+        problems.append(BankProblem(folder.name, 1, "There is no *.yaml file in this folder."))
+    if problems:
+        raise InvalidBank(problems)
+    return topics
+
+
+def _topic(data: dict[str, Any]) -> Topic:
+    slug = data["topic"]
+    return Topic(
+        slug=slug,
+        title=data["title"],
+        concepts=tuple(
+            Concept(name=item["name"], subtopic=item["subtopic"], aliases=tuple(item["aliases"]))
+            for item in data["concepts"]
+        ),
+        questions=tuple(
+            Question(
+                id=item["id"],
+                topic=slug,
+                subtopic=item["subtopic"],
+                difficulty=Difficulty(item["difficulty"]),
+                text=" ".join(item["text"].split()),
+                concepts=tuple(item["concepts"]),
+                expected_answers=tuple(" ".join(answer.split()) for answer in item["expected_answers"]),
+                keywords=tuple(item["keywords"]),
+            )
+            for item in data["questions"]
+        ),
+    )
+
+
+def _contradictions(data: dict[str, Any]) -> Iterator[tuple[Where, str]]:
+    """Where the parts of a well-formed file do not fit each other."""
+    yield from _ambiguous_names(data["concepts"])
+    yield from _unfit_questions(data)
+    yield from _unprobed_concepts(data)
+
+
+def _ambiguous_names(concepts: list[dict[str, Any]]) -> Iterator[tuple[Where, str]]:
+    owners: dict[str, str] = {}
+    for i, concept in enumerate(concepts):
+        for path, name in _names_of(i, concept):
+            if name.casefold() in owners:
+                yield path, f"{name!r} already stands for the concept {owners[name.casefold()]!r}."
+            owners.setdefault(name.casefold(), concept["name"])
+
+
+def _unfit_questions(data: dict[str, Any]) -> Iterator[tuple[Where, str]]:
+    subtopics = {concept["subtopic"] for concept in data["concepts"]}
+    known = {concept["name"] for concept in data["concepts"]}
+    seen: set[str] = set()
+    for i, question in enumerate(data["questions"]):
+        if question["id"] in seen:
+            yield ("questions", i, "id"), f"The question id {question['id']!r} stands twice in this file."
+        seen.add(question["id"])
+        if question["subtopic"] not in subtopics:
+            yield ("questions", i, "subtopic"), f"No concept belongs to the subtopic {question['subtopic']!r}."
+        for j, name in enumerate(question["concepts"]):
+            if name not in known:
+                yield ("questions", i, "concepts", j), f"The concept {name!r} is not listed under concepts."
+            elif name in question["concepts"][:j]:
+                yield ("questions", i, "concepts", j), f"The concept {name!r} stands twice in this question."
+
+
+def _unprobed_concepts(data: dict[str, Any]) -> Iterator[tuple[Where, str]]:
+    probed = {name for question in data["questions"] for name in question["concepts"]}
+    for i, concept in enumerate(data["concepts"]):
+        if concept["name"] not in probed:
+            yield ("concepts", i), f"No question probes the concept {concept['name']!r}."
+
+
+def _names_of(index: int, concept: dict[str, Any]) -> Iterator[tuple[Where, str]]:
+    yield ("concepts", index, "name"), concept["name"]
+    for j, alias in enumerate(concept["aliases"]):
+        yield ("concepts", index, "aliases", j), alias
+
+
+def _claims(data: dict[str, Any]) -> Iterator[tuple[Where, str]]:
+    """What only one file may hold: the topic and its question ids."""
+    yield ("topic",), f"topic {data['topic']!r}"
+    for i, question in enumerate(data["questions"]):
+        yield ("questions", i, "id"), f"question id {question['id']!r}"
+
+
+def _clashes(data: dict[str, Any], file: str, taken: Mapping[str, str]) -> Iterator[tuple[Where, str]]:
+    for path, name in _claims(data):
+        if taken.get(name, file) != file:
+            yield path, f"The {name} already stands in {taken[name]}."
+
+
+class _Lines:
+    """Finds the line of a value from its path in the document."""
+
+    def __init__(self, file: str, root: yaml.Node) -> None:
+        self.file = file
+        self.root = root
+
+    def problem(self, path: Where, message: str) -> BankProblem:
+        return BankProblem(self.file, self._line(path), message)
+
+    def problems(self, messages: Any, path: Where = ()) -> Iterator[BankProblem]:
+        """Marshmallow's nested messages, each at its line."""
+        if isinstance(messages, dict):
+            for key, value in messages.items():
+                yield from self.problems(value, path if key == "_schema" else (*path, key))
+        else:
+            for message in messages:
+                where = ".".join(map(str, path))
+                yield self.problem(path, f"{where}: {message}" if where else message)
+
+    def ambiguities(self) -> Iterator[BankProblem]:
+        """Keys that stand twice in one mapping (YAML would silently keep the last), and YAML references.
+
+        References are refused because a few lines of them can stand for gigabytes.
+        """
+        nodes, seen = [self.root], set[int]()
+        while nodes:
+            node = nodes.pop()
+            if id(node) in seen:
+                yield BankProblem(self.file, node.start_mark.line + 1, "YAML references (&, *) are not used here.")
+                continue
+            seen.add(id(node))
+            if isinstance(node, yaml.SequenceNode):
+                nodes.extend(node.value)
+            elif isinstance(node, yaml.MappingNode):
+                yield from self._repeated_keys(node)
+                nodes.extend(value for _, value in node.value)
+
+    def _repeated_keys(self, node: yaml.MappingNode) -> Iterator[BankProblem]:
+        counts = Counter(str(key.value) for key, _ in node.value)
+        for key, _ in node.value:
+            if counts[str(key.value)] > 1:
+                line = key.start_mark.line + 1
+                yield BankProblem(self.file, line, f"The key {key.value!r} stands twice in one place.")
+
+    def _line(self, path: Where) -> int:
+        node, line = self.root, self.root.start_mark.line
+        for step in path:
+            found = self._child(node, step)
+            if found is None:
+                break
+            line, node = found
+        return line + 1
+
+    @staticmethod
+    def _child(node: yaml.Node, step: str | int) -> tuple[int, yaml.Node] | None:
+        if isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
+            child = node.value[step]
+            return child.start_mark.line, child
+        if isinstance(node, yaml.MappingNode):
+            for key, value in node.value:
+                if key.value == str(step):
+                    return key.start_mark.line, value
+        return None

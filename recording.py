@@ -1,0 +1,106 @@
+"""Records one answer: steps the learner's record forward and appends the attempt to the log."""
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+
+from adaptive_state import AnswerEvidence
+from mastery import Difficulty, MasteryPolicy, TopicProgress, capped_response_time
+from models import Attempt
+from scoring import AnswerScore
+from store import Store
+
+
+@dataclass(frozen=True, kw_only=True)
+class GivenAnswer:
+    """An answer with its scores. `response_time` in seconds.
+
+    `counted_in` is the mastery record that already counts the answer's session; None where it has no session or the
+    session is new to the topic.
+    """
+
+    topic: str
+    question_id: str | None
+    question: str
+    difficulty: Difficulty
+    answer: str
+    score: AnswerScore
+    scorer: str
+    response_time: float
+    at: datetime
+    session_id: int | None = None
+    counted_in: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordedAnswer:
+    """The attempt in the log, and the learner's figures before and after it."""
+
+    attempt: Attempt
+    before: TopicProgress
+    after: TopicProgress
+
+
+def record_answer(store: Store, user_id: int, given: GivenAnswer, policy: MasteryPolicy) -> RecordedAnswer:
+    """Record an answer inside the caller's transaction, with the learner locked.
+
+    Raises `ScoreOutOfRange` and `CorruptConceptDocument`; the transaction must then be given up.
+    """
+    row = store.mastery_or_new(user_id, given.topic)
+    evidence = AnswerEvidence(
+        semantic_score=given.score.semantic_score,
+        keyword_score=given.score.keyword_score,
+        response_time=capped_response_time(given.response_time),
+        at=given.at.timestamp(),
+        mentioned=given.score.mentioned_concepts,
+        missed=given.score.missed_concepts,
+        starts_session=given.session_id is not None and given.counted_in != row.id,
+    )
+    before = row.mastery
+    after = before.after(evidence, policy)
+    row.become(after, at=given.at)
+    attempt = _attempt(user_id, row.id, given, evidence, before.progress, after.progress, policy)
+    store.add_attempt(attempt)
+    return RecordedAnswer(attempt=attempt, before=before.progress, after=after.progress)
+
+
+def _attempt(
+    user_id: int,
+    mastery_id: int,
+    given: GivenAnswer,
+    evidence: AnswerEvidence,
+    before: TopicProgress,
+    after: TopicProgress,
+    policy: MasteryPolicy,
+) -> Attempt:
+    score = given.score
+    return Attempt(
+        user_id=user_id,
+        session_id=given.session_id,
+        mastery_id=mastery_id,
+        ordinal=after.questions_attempted,
+        starts_session=evidence.starts_session,
+        topic=given.topic,
+        question_id=given.question_id,
+        question=given.question,
+        answer=given.answer,
+        expected_answer=score.expected_answer,
+        difficulty=given.difficulty,
+        semantic_score=score.semantic_score,
+        keyword_score=score.keyword_score,
+        combined_score=policy.combined_score(semantic_score=score.semantic_score, keyword_score=score.keyword_score),
+        correct=policy.is_correct(score.keyword_score),
+        response_time=evidence.response_time,
+        matched_keywords=list(score.matched_keywords),
+        missed_keywords=list(score.missed_keywords),
+        mentioned_concepts=list(score.mentioned_concepts),
+        missed_concepts=list(score.missed_concepts),
+        flags=[asdict(flag) for flag in score.flags],
+        scorer=given.scorer,
+        policy=policy.label,
+        mastery_before=before.mastery_level,
+        mastery_after=after.mastery_level,
+        mastery_velocity=after.mastery_velocity,
+        difficulty_before=before.current_difficulty,
+        difficulty_after=after.current_difficulty,
+        created_at=given.at,
+    )
