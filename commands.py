@@ -103,7 +103,12 @@ def _encode_expected_answers(topics: list[Topic]) -> None:
 
 
 def _size(topics: list[Topic]) -> str:
-    return f"{len(topics)} topics, {sum(len(topic.active_questions) for topic in topics)} questions"
+    questions_count = sum(len(topic.active_questions) for topic in topics)
+    return f"{_counted(len(topics), 'topic')}, {_counted(questions_count, 'question')}"
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _admin_password() -> str:

@@ -62,10 +62,10 @@ def choose_question(
 ) -> Selection | None:
     """The next question of a topic, or None when every question was asked in this session (`asked`).
 
-    Concepts are sampled by priority. Among the questions nearest to the difficulty, the one that probes most of the
-    sampled concepts wins; among equals the one that this learner was asked longest ago (`last_asked`: Unix times by
-    question id), and among those the first drawn. The question samples those of its concepts that were drawn, filled
-    up by priority to the policy's number.
+    Concepts are sampled by priority. Among the questions nearest to the difficulty, those that this learner was never
+    asked come first (`last_asked`: Unix times by question id); then the one that probes most of the sampled concepts
+    wins, then the one that was asked longest ago, then the first drawn. The question samples those of its concepts
+    that were drawn, filled up by priority to the policy's number.
     """
     candidates = [question for question in topic.active_questions if question.id not in asked]
     if not candidates:
@@ -78,6 +78,7 @@ def choose_question(
     question = max(
         candidates,
         key=lambda question: (
+            question.id not in last_asked,
             sum(name in sampled for name in question.concepts),
             -last_asked.get(question.id, 0.0),
         ),

@@ -176,7 +176,7 @@ class Store:
     def mastery_levels(self, user_id: int) -> dict[str, float]:
         """Mastery level by topic."""
         query = select(UserMastery.topic, UserMastery.mastery_level).where(UserMastery.user_id == user_id)
-        return dict(self._session.execute(query).tuples().all())
+        return dict(iter(self._session.execute(query)))
 
     def delete_masteries(self, user_id: int, topic: str | None) -> list[dict[str, Any]]:
         """Delete one topic's record, or all (None); the figures that were removed, as the audit log keeps them."""
@@ -327,7 +327,7 @@ class Store:
                 ExpectedVector.fingerprint == fingerprint,
                 ExpectedVector.text_key.in_(keys[start : start + VECTORS_PER_QUERY]),
             )
-            found.update(self._session.execute(query).tuples().all())
+            found.update(iter(self._session.execute(query)))
         return found
 
     def keep(self, fingerprint: str, vectors: Mapping[str, bytes]) -> None:

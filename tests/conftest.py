@@ -1,0 +1,214 @@
+"""Fixtures: databases that begin with the migrated tables and the real question bank, applications, learners."""
+
+import os
+import random
+import shutil
+import uuid
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from flask_migrate import upgrade
+from psycopg import sql
+from werkzeug.test import TestResponse
+
+from app import create_app
+from config import ROOT, Settings
+from mastery import REFERENCE, MasteryPolicy
+from models import db
+from question_bank import load_topics
+from store import Store, utc_now
+from tests.fakes import Clock, WordEncoder
+
+POSTGRES = os.environ.get("TEST_POSTGRES_URL", "postgresql://postgres@127.0.0.1:5432/postgres")
+PASSWORD = "correct horse battery"
+
+
+def settings_for(database_url: str, policy: MasteryPolicy = REFERENCE) -> Settings:
+    """Settings of a test: everything but the database is as an installation has it."""
+    return Settings(
+        database_url=database_url,
+        jwt_secret_key="a secret of tests that is longer than thirty-two bytes",
+        access_token_lifetime=timedelta(minutes=15),
+        refresh_token_lifetime=timedelta(days=30),
+        embedding_backend="torch",
+        embedding_model="all-MiniLM-L6-v2",
+        policy=policy,
+        cors_origins=(),
+        production=False,
+    )
+
+
+def unavailable(what: str) -> None:
+    """Skip a test for want of a server, or fail where servers were promised."""
+    if os.environ.get("REQUIRE_SERVERS"):
+        pytest.fail(f"{what}, and REQUIRE_SERVERS is set")
+    pytest.skip(what)
+
+
+def fill(database_url: str) -> None:
+    """Migrate an empty database and load the real question bank, without vectors."""
+    app = create_app(settings_for(database_url), encoder=WordEncoder())
+    with app.app_context():
+        upgrade()
+        store = Store()
+        with store.transaction():
+            store.save_topics(load_topics(ROOT / "questions"), source="questions/", checksum="tests", at=utc_now())
+        db.session.remove()
+        db.engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("template") / "gradus.db"
+    fill(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture
+def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
+    """A SQLite database of the test's own."""
+    path = tmp_path / "gradus.db"
+    shutil.copy(sqlite_template, path)
+    return f"sqlite:///{path}"
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Callable[[str | None], str]]:
+    """Makes databases on the PostgreSQL server, each from a template (None: an empty one); drops them at the end."""
+    try:
+        server = psycopg.connect(POSTGRES, autocommit=True, connect_timeout=5)
+    except psycopg.OperationalError as error:
+        unavailable(f"no PostgreSQL at {POSTGRES}: {error}")
+        raise
+    made: list[str] = []
+
+    def make(template: str | None) -> str:
+        name = f"gradus_test_{uuid.uuid4().hex[:12]}"
+        origin = sql.SQL("TEMPLATE {}").format(sql.Identifier(template)) if template else sql.SQL("")
+        server.execute(sql.SQL("CREATE DATABASE {} {}").format(sql.Identifier(name), origin))
+        made.append(name)
+        return name
+
+    yield make
+    for name in made:
+        server.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+    server.close()
+
+
+def postgres_url(name: str) -> str:
+    """The address of one database on the server of the tests, as the service takes it."""
+    return POSTGRES.rpartition("/")[0].replace("postgresql://", "postgresql+psycopg://") + f"/{name}"
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres: Callable[[str | None], str]) -> str:
+    name = postgres(None)
+    fill(postgres_url(name))
+    return name
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def any_url(request: pytest.FixtureRequest) -> str:
+    """A database of the test's own, once on SQLite and once on PostgreSQL."""
+    if request.param == "sqlite":
+        url: str = request.getfixturevalue("sqlite_url")
+        return url
+    make, template = request.getfixturevalue("postgres"), request.getfixturevalue("postgres_template")
+    return postgres_url(make(template))
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock(utc_now())
+
+
+@pytest.fixture
+def encoder() -> WordEncoder:
+    return WordEncoder()
+
+
+@pytest.fixture
+def make_app(clock: Clock, encoder: WordEncoder) -> Iterator[Callable[..., Flask]]:
+    """Makes applications over a database; their connections are closed at the end."""
+    apps: list[Flask] = []
+
+    def make(url: str, policy: MasteryPolicy = REFERENCE) -> Flask:
+        app = create_app(settings_for(url, policy), encoder=encoder, clock=clock, chance=random.Random(7))
+        apps.append(app)
+        return app
+
+    yield make
+    for app in apps:
+        with app.app_context():
+            db.session.remove()
+            db.engine.dispose()
+
+
+@pytest.fixture
+def app(make_app: Callable[..., Flask], sqlite_url: str) -> Flask:
+    """The application over SQLite."""
+    return make_app(sqlite_url)
+
+
+@pytest.fixture
+def any_app(make_app: Callable[..., Flask], any_url: str) -> Flask:
+    """The application, once over SQLite and once over PostgreSQL."""
+    return make_app(any_url)
+
+
+class Learner:
+    """A signed-in client: replies come as test responses, bodies go as JSON."""
+
+    def __init__(self, client: FlaskClient, tokens: dict[str, Any]) -> None:
+        self.client = client
+        self.tokens = tokens
+        self.id: int = tokens["user"]["id"]
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.tokens['access_token']}"}
+
+    def get(self, path: str, **options: Any) -> TestResponse:
+        return self.client.get(path, headers=self.headers, **options)
+
+    def post(self, path: str, body: Any = None, **options: Any) -> TestResponse:
+        return self.client.post(path, headers=self.headers, json={} if body is None else body, **options)
+
+    def start(self, **body: Any) -> dict[str, Any]:
+        """Start a session."""
+        reply = self.post("/api/adaptive/sessions", body)
+        assert reply.status_code == 201, reply.json
+        started: dict[str, Any] = reply.json
+        return started
+
+    def answer(self, session_id: int, question: dict[str, Any], text: str, **more: Any) -> TestResponse:
+        """Answer a question."""
+        body = {"question_id": question["id"], "answer": text, **more}
+        return self.post(f"/api/adaptive/sessions/{session_id}/answers", body)
+
+
+def sign_up(app: Flask, name: str | None = None) -> Learner:
+    """Register a learner over HTTP."""
+    username = name or f"learner-{uuid.uuid4().hex[:8]}"
+    client = app.test_client()
+    body = {"username": username, "email": f"{username}@example.com", "password": PASSWORD}
+    reply = client.post("/api/auth/register", json=body)
+    assert reply.status_code == 201, reply.json
+    return Learner(client, reply.json)
+
+
+@pytest.fixture
+def learner(app: Flask) -> Learner:
+    return sign_up(app)
+
+
+@pytest.fixture
+def stranger(app: Flask) -> Learner:
+    """Another learner of the same application."""
+    return sign_up(app)

@@ -1,0 +1,89 @@
+"""Stand-ins that tests hand in: a clock that is set, an encoder without a model, a scorer that is told its scores."""
+
+import hashlib
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+
+from embeddings import ModelUnavailable, Vectors
+from question_bank import Concept
+from scoring import AnswerScore, stem, words_of
+
+
+class Clock:
+    """Stands still until it is told otherwise."""
+
+    def __init__(self, now: datetime = datetime(2026, 3, 3, 14, 30, tzinfo=UTC)) -> None:
+        self.now = now
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+
+
+class WordEncoder:
+    """Vectors from the stems of a text: texts that share words are close. `down` makes it fail as a model can."""
+
+    name = "words/test"
+    fingerprint = "words"
+    dimensions = 512
+
+    def __init__(self) -> None:
+        self.down = ""
+        self.encoded: list[str] = []
+
+    @property
+    def state(self) -> str:
+        return "unavailable" if self.down else "ok"
+
+    def load(self) -> None:
+        if self.down:
+            raise ModelUnavailable(self.down)
+
+    def encode(self, texts: Sequence[str]) -> Vectors:
+        self.load()
+        self.encoded.extend(texts)
+        return np.stack([self._vector(text) for text in texts])
+
+    def _vector(self, text: str) -> Vectors:
+        vector = np.zeros(self.dimensions, dtype=np.float32)
+        for word in words_of(text):
+            digest = hashlib.sha256(stem(word).encode()).digest()
+            vector[int.from_bytes(digest[:4], "big") % self.dimensions] += 1
+        length = np.linalg.norm(vector)
+        return vector / length if length else vector
+
+
+class ToldScorer:
+    """Gives the next of the scores that it was told: (semantic, keyword) or (semantic, keyword, mentioned names)."""
+
+    name = "told/test"
+
+    def __init__(self) -> None:
+        self.scores: list[tuple[float, float] | tuple[float, float, set[str]]] = []
+
+    def tell(self, *scores: tuple[float, float] | tuple[float, float, set[str]]) -> None:
+        self.scores.extend(scores)
+
+    def score(
+        self,
+        answer: str,
+        *,
+        expected_answers: Sequence[str],
+        question: str = "",
+        keywords: Sequence[str] = (),
+        concepts: Sequence[Concept] = (),
+    ) -> AnswerScore:
+        semantic, keyword, *rest = self.scores.pop(0)
+        names = [concept.name for concept in concepts]
+        mentioned = [name for name in names if name in rest[0]] if rest else []
+        return AnswerScore(
+            semantic_score=semantic,
+            keyword_score=keyword,
+            expected_answer=expected_answers[0],
+            mentioned_concepts=tuple(mentioned),
+            missed_concepts=tuple(name for name in names if name not in mentioned),
+        )
