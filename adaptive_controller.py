@@ -74,7 +74,11 @@ class AnswerOutcome:
 
 
 class AdaptiveInterviewController:
-    """Selects, scores, records, finishes. Store, scorer, policy, clock and random source are handed in."""
+    """Selects, scores, records, finishes. Store, scorer, policy, clock and random source are handed in.
+
+    `chance` makes a random source from a seed. The seed says whose choice it is and where they stand, so that every
+    choice can be repeated when somebody asks why a question came: see docs/decisions/0005-choosing-questions.md.
+    """
 
     def __init__(
         self,
@@ -83,7 +87,7 @@ class AdaptiveInterviewController:
         scorer: Scorer,
         policy: MasteryPolicy,
         clock: Callable[[], datetime],
-        chance: random.Random,
+        chance: Callable[[str], random.Random] = random.Random,
     ) -> None:
         self._store = store
         self._scorer = scorer
@@ -258,15 +262,17 @@ class AdaptiveInterviewController:
         for topic in topics:
             record = self._store.mastery(user_id, topic)
             mastery = record.mastery if record else TopicMastery()
+            last_asked = self._store.last_asked(user_id, topic)
+            seed = f"{user_id}/{topic}/{mastery.progress.questions_attempted}/{len(last_asked)}/{len(state.asked)}"
             moved = state if topic == state.topic else state.on_topic(topic, mastery.progress.current_difficulty)
             selection = choose_question(
                 bank.topic(topic),
                 mastery,
                 difficulty=moved.current_difficulty,
                 asked=moved.asked,
-                last_asked=self._store.last_asked(user_id, topic),
+                last_asked=last_asked,
                 now=at.timestamp(),
-                chance=self._chance,
+                chance=self._chance(seed),
                 policy=self._policy,
             )
             if selection is not None:

@@ -1,6 +1,6 @@
 """Plain data that steps forward: a concept, a topic with its concepts, and a running session's state."""
 
-import math
+import sys
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -145,21 +145,24 @@ class ConceptMastery:
         """
         if not isinstance(document, Mapping):
             raise CorruptConceptDocument(f"Concept {name!r}: expected an object, found {document!r}.")
-        values = {key: value for key, value in document.items() if value is not None}
+        values = dict(document)
         correct = values.pop("correct", None)
-        if correct is not None:
-            values.setdefault("times_mentioned", correct)
+        if values.get("times_mentioned") is None:
+            values["times_mentioned"] = correct
+        says_mentions = values["times_mentioned"] is not None
         attempts = _count(name, values, "attempts", 0)
         mentions = _count(name, values, "times_mentioned", 0)
         return cls(
             name=name,
             attempts=attempts,
             times_mentioned=mentions,
-            times_missed_when_sampled=_count(name, values, "times_missed_when_sampled", max(0, attempts - mentions)),
+            times_missed_when_sampled=_count(
+                name, values, "times_missed_when_sampled", max(0, attempts - mentions) if says_mentions else 0
+            ),
             stagnation_count=_count(name, values, "stagnation_count", 0),
-            mastery_level=_number(name, values, "mastery_level", 0.0),
+            mastery_level=_number(name, values, "mastery_level", 0.0, highest=1.0),
             last_seen=_number(name, values, "last_seen", 0.0),
-            priority_score=_number(name, values, "priority_score", UNSEEN_PRIORITY),
+            priority_score=_number(name, values, "priority_score", UNSEEN_PRIORITY, highest=1.0),
             is_weak=_flag(name, values, "is_weak"),
             is_strong=_flag(name, values, "is_strong"),
             extra=values,
@@ -349,25 +352,32 @@ class AdaptiveInterviewState:
         )
 
 
+def _taken(values: dict[str, Any], key: str, default: Any) -> Any:
+    """What stands under that key, taken out of `values`; null counts as missing."""
+    value = values.pop(key, None)
+    return default if value is None else value
+
+
 def _count(name: str, values: dict[str, Any], key: str, default: int) -> int:
-    """The whole number ≥ 0 under that key, taken out of `values`."""
-    value = values.pop(key, default)
+    value = _taken(values, key, default)
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
         raise CorruptConceptDocument(f"Concept {name!r}: {key} must be a whole number from 0 up, not {value!r}.")
     return value
 
 
-def _number(name: str, values: dict[str, Any], key: str, default: float) -> float:
-    """The finite number under that key, taken out of `values`."""
-    value = values.pop(key, default)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise CorruptConceptDocument(f"Concept {name!r}: {key} must be a finite number, not {value!r}.")
+def _number(
+    name: str, values: dict[str, Any], key: str, default: float, *, highest: float = sys.float_info.max
+) -> float:
+    value = _taken(values, key, default)
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not (number and 0 <= value <= highest):
+        bounds = "a finite number from 0 up" if highest > 1 else "a number from 0 to 1"
+        raise CorruptConceptDocument(f"Concept {name!r}: {key} must be {bounds}, not {value!r}.")
     return float(value)
 
 
 def _flag(name: str, values: dict[str, Any], key: str) -> bool:
-    """The truth value under that key, taken out of `values`; false where it is missing."""
-    value = values.pop(key, False)
+    value = _taken(values, key, False)
     if not isinstance(value, bool):
         raise CorruptConceptDocument(f"Concept {name!r}: {key} must be true or false, not {value!r}.")
     return value

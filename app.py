@@ -1,6 +1,5 @@
 """create_app(): wires settings, store, scorer, controller and API together."""
 
-import random
 from collections.abc import Callable
 from datetime import datetime
 
@@ -31,9 +30,8 @@ def create_app(
     *,
     encoder: ModelEncoder | None = None,
     clock: Callable[[], datetime] = utc_now,
-    chance: random.Random | None = None,
 ) -> Flask:
-    """The application. Without settings they come from the environment; encoder, clock and chance can be handed in."""
+    """The application. Without settings they come from the environment; encoder and clock can be handed in."""
     if settings is None:
         load_dotenv(ROOT / ".env")
         settings = load_settings()
@@ -43,9 +41,7 @@ def create_app(
     Migrate(app, db, directory=str(ROOT / "migrations"), render_as_batch=True, compare_type=True)
     with app.app_context():
         prepare_engine(db.engine)
-    app.extensions[EXTENSION] = _wire(
-        settings, encoder or TorchEncoder(settings.embedding_model), clock, chance or random.SystemRandom()
-    )
+    app.extensions[EXTENSION] = _wire(settings, encoder or TorchEncoder(settings.embedding_model), clock)
     CORS(
         app,
         origins=list(settings.cors_origins),
@@ -71,16 +67,14 @@ def _configure(app: Flask, settings: Settings) -> None:
     configure_openapi(app)
 
 
-def _wire(settings: Settings, encoder: ModelEncoder, clock: Callable[[], datetime], chance: random.Random) -> Services:
+def _wire(settings: Settings, encoder: ModelEncoder, clock: Callable[[], datetime]) -> Services:
     store = Store()
     scorer = Scorer(encoder, KeptVectors(encoder, store), settings.policy)
     return Services(
         settings=settings,
         store=store,
         accounts=Accounts(store=store, clock=clock, refresh_lifetime=settings.refresh_token_lifetime),
-        controller=AdaptiveInterviewController(
-            store=store, scorer=scorer, policy=settings.policy, clock=clock, chance=chance
-        ),
+        controller=AdaptiveInterviewController(store=store, scorer=scorer, policy=settings.policy, clock=clock),
         scorer=scorer,
         encoder=encoder,
         policy=settings.policy,

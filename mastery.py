@@ -1,6 +1,6 @@
 """Every formula of mastery, once: the policy, a topic's progress, the concept step, priority, levels."""
 
-import math
+import sys
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from types import MappingProxyType
@@ -341,14 +341,14 @@ class TopicProgress:
 
 def checked_score(score: float) -> float:
     """The score itself, or `ScoreOutOfRange` where it is no number in [0, 1]."""
-    if not (math.isfinite(score) and 0.0 <= score <= 1.0):
+    if not 0.0 <= score <= 1.0:  # NaN is not between
         raise ScoreOutOfRange(f"A score must be a number from 0 to 1, not {score!r}.")
     return score
 
 
 def capped_response_time(seconds: float) -> float:
     """Seconds from 0 to 3,600; raises `ScoreOutOfRange` for NaN, infinity and negative times."""
-    if not math.isfinite(seconds) or seconds < 0:
+    if not 0.0 <= seconds <= sys.float_info.max:  # neither NaN nor infinity is between
         raise ScoreOutOfRange(f"A response time must be a number of seconds from 0 up, not {seconds!r}.")
     return min(seconds, MAX_RESPONSE_SECONDS)
 

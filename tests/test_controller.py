@@ -1,17 +1,17 @@
 """The controller selects, scores, records, finishes: told scores in, facts out."""
 
-import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, cast
 
 import pytest
 from flask import Flask
+from sqlalchemy import delete
 
 from adaptive_controller import Action, AdaptiveInterviewController, NothingToAsk, QuestionNotOpen
 from api.context import EXTENSION, Services
 from mastery import GUIDE, REFERENCE, MasteryPolicy
-from models import InterviewSession, User, UserMastery, db
+from models import AskedQuestion, InterviewSession, User, UserMastery, db
 from question_bank import UnknownTopic
 from scoring import Scorer
 from store import NotFound, Store
@@ -53,7 +53,7 @@ class Practice:
         return found
 
 
-def practice_in(app: Flask, clock: Clock, policy: MasteryPolicy = REFERENCE, seed: int = 7) -> Practice:
+def practice_in(app: Flask, clock: Clock, policy: MasteryPolicy = REFERENCE) -> Practice:
     store, scorer = Store(), ToldScorer()
     user = User(
         username="ada",
@@ -65,9 +65,7 @@ def practice_in(app: Flask, clock: Clock, policy: MasteryPolicy = REFERENCE, see
     )
     with store.transaction():
         store.add_user(user)
-    controller = AdaptiveInterviewController(
-        store=store, scorer=cast(Scorer, scorer), policy=policy, clock=clock, chance=random.Random(seed)
-    )
+    controller = AdaptiveInterviewController(store=store, scorer=cast(Scorer, scorer), policy=policy, clock=clock)
     return Practice(controller, scorer, store, clock, user.id)
 
 
@@ -268,6 +266,18 @@ def test_the_next_session_asks_what_was_not_asked_before(practice: Practice) -> 
                 asked.append(question.id)
             practice.answer(session, FAIR)
     assert len(asked) == len(set(asked)) == 8
+
+
+def test_the_choice_of_a_question_can_be_repeated(app: Flask, clock: Clock) -> None:
+    with app.app_context():
+        practice = practice_in(app, clock)
+        seen = []
+        for _ in range(2):
+            state = practice.start("dbms").state
+            seen.append(state.open_question)
+            with practice.store.transaction():
+                db.session.execute(delete(AskedQuestion))
+    assert seen[0] == seen[1]
 
 
 def test_the_explanation_carries_the_arithmetic(practice: Practice) -> None:

@@ -1,0 +1,139 @@
+"""The `flask` commands, run as an operator runs them."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from models import BankQuestion, ExpectedVector, User, db
+from store import Store
+from tests.conftest import PASSWORD
+from tests.fakes import WordEncoder
+
+ADMIN = "head@example.com"
+CHESS = """\
+topic: chess
+title: Chess
+concepts:
+  - {name: Castling, subtopic: moves}
+  - {name: Check, subtopic: rules}
+questions:
+  - id: chess-check
+    subtopic: rules
+    difficulty: easy
+    text: When is a king in check?
+    concepts: [Check]
+    expected_answers:
+      - A king is in check when an enemy piece attacks its square.
+  - id: chess-castling
+    subtopic: moves
+    difficulty: medium
+    text: How does a king get to safety in one move?
+    concepts: [Castling]
+    expected_answers:
+      - By castling, king and rook move together.
+      - The king steps two squares towards a rook, which jumps over it.
+"""
+
+
+def run(app: Flask, *words: str, **options: Any) -> Any:
+    return app.test_cli_runner().invoke(args=list(words), **options)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    path = tmp_path / "bank"
+    path.mkdir()
+    (path / "chess.yaml").write_text(CHESS)
+    return path
+
+
+def test_an_administrator_is_made_with_the_password_of_the_environment(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ADMIN_PASSWORD", PASSWORD)
+    result = run(app, "users", "create-admin", ADMIN)
+    assert result.exit_code == 0, result.output
+    assert result.output == f"Administrator {ADMIN} was made, with the username head.\n"
+    reply = app.test_client().post("/api/auth/login", json={"login": ADMIN, "password": PASSWORD})
+    assert reply.json["user"]["role"] == "admin"
+
+
+def test_the_prompt_asks_twice_for_the_password(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ADMIN_PASSWORD", raising=False)
+    result = run(app, "users", "create-admin", ADMIN, input=f"{PASSWORD}\n{PASSWORD}\n")
+    assert result.exit_code == 0, result.output
+    assert PASSWORD not in result.output
+
+
+@pytest.mark.parametrize(
+    ("email", "password", "message"),
+    [
+        ("nobody", PASSWORD, "Error: 'nobody' is not an email address.\n"),
+        (ADMIN, "short", "Error: The password needs 8 to 128 characters.\n"),
+    ],
+)
+def test_an_administrator_that_cannot_be_is_refused(
+    app: Flask, monkeypatch: pytest.MonkeyPatch, email: str, password: str, message: str
+) -> None:
+    monkeypatch.setenv("ADMIN_PASSWORD", password)
+    result = run(app, "users", "create-admin", email)
+    assert (result.exit_code, result.output) == (1, message)
+
+
+def test_an_existing_account_becomes_administrator_and_keeps_its_password(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = {"username": "head", "email": ADMIN, "password": PASSWORD}
+    app.test_client().post("/api/auth/register", json=body)
+    monkeypatch.setenv("ADMIN_PASSWORD", "another password")
+    assert run(app, "users", "create-admin", ADMIN.upper()).exit_code == 0
+    with app.app_context():
+        assert [user.role for user in db.session.query(User)] == ["admin"]
+    assert app.test_client().post("/api/auth/login", json={"login": "head", "password": PASSWORD}).status_code == 200
+
+
+def test_a_folder_is_loaded_with_the_vectors_of_its_answers(app: Flask, folder: Path) -> None:
+    result = run(app, "questions", "load", str(folder))
+    assert result.exit_code == 0, result.output
+    assert "The question bank was loaded: 1 topic, 2 questions." in result.output
+    with app.app_context():
+        assert "chess" in Store().bank().topics
+        assert db.session.query(ExpectedVector).count() == 3
+
+
+def test_a_folder_that_was_loaded_is_left_alone(app: Flask, folder: Path, encoder: WordEncoder) -> None:
+    run(app, "questions", "load", str(folder))
+    encoder.encoded.clear()
+    assert "The question bank is up to date" in run(app, "questions", "load", str(folder)).output
+    assert encoder.encoded == []
+
+
+def test_a_changed_folder_is_loaded_again_and_encodes_what_is_new(
+    app: Flask, folder: Path, encoder: WordEncoder
+) -> None:
+    run(app, "questions", "load", str(folder))
+    encoder.encoded.clear()
+    path = folder / "chess.yaml"
+    path.write_text(path.read_text() + "      - A castle moves along ranks and files.\n")
+    assert run(app, "questions", "load", str(folder)).exit_code == 0
+    assert encoder.encoded == ["A castle moves along ranks and files."]
+
+
+def test_a_folder_with_a_fault_changes_nothing(app: Flask, folder: Path) -> None:
+    (folder / "draughts.yaml").write_text("topic: all\n")
+    result = run(app, "questions", "load", str(folder))
+    assert result.exit_code == 1
+    assert "The question bank was not changed." in result.output
+    assert "draughts.yaml:1: " in result.output
+    with app.app_context():
+        assert db.session.query(BankQuestion).filter_by(topic="chess").count() == 0
+
+
+def test_without_the_model_the_bank_is_not_changed(app: Flask, folder: Path, encoder: WordEncoder) -> None:
+    encoder.down = "The embedding model is gone."
+    result = run(app, "questions", "load", str(folder))
+    assert (result.exit_code, "The embedding model is gone." in result.output) == (1, True)
+    with app.app_context():
+        assert db.session.query(BankQuestion).filter_by(topic="chess").count() == 0
