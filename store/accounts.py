@@ -1,0 +1,70 @@
+"""The shelf of accounts and logins."""
+
+from datetime import datetime
+
+from sqlalchemy import or_, select, update
+from sqlalchemy.exc import IntegrityError
+
+from models import TokenFamily, User
+from store.transactions import Transactions, found
+
+
+class Taken(ValueError):
+    """A username or email is already in use; `field` says which."""
+
+    def __init__(self, field: str) -> None:
+        self.field = field
+        super().__init__(f"This {field} is already taken.")
+
+
+class AccountShelf(Transactions):
+    """Loads and saves accounts and logins."""
+
+    def add_user(self, user: User) -> User:
+        """Raises `Taken`."""
+        session = self._session
+        session.add(user)
+        try:
+            session.flush()
+        except IntegrityError as error:
+            marks = ("users.email", "uq_users_email")  # as SQLite and PostgreSQL name the constraint
+            by_email = any(mark in str(error.orig) for mark in marks)
+            raise Taken("email" if by_email else "username") from None
+        return user
+
+    def user(self, user_id: int) -> User:
+        """Raises `NotFound`."""
+        return found(self._session.get(User, user_id))
+
+    def user_by_login(self, login: str) -> User | None:
+        """The user of that username key or email."""
+        return self._session.scalar(select(User).where(or_(User.username_key == login, User.email == login)))
+
+    def add_family(self, family: TokenFamily) -> None:
+        """A new login."""
+        self._session.add(family)
+
+    def signed_in(self, user_id: int, family_id: str, *, now: datetime) -> User | None:
+        """The user, if that login is neither revoked nor expired."""
+        return self._session.scalar(
+            select(User)
+            .join(TokenFamily, TokenFamily.user_id == User.id)
+            .where(
+                TokenFamily.user_id == user_id,
+                TokenFamily.id == family_id,
+                TokenFamily.revoked_at.is_(None),
+                TokenFamily.expires_at > now,
+            )
+        )
+
+    def lock_family(self, user_id: int, family_id: str) -> TokenFamily:
+        """The login, held until the transaction ends; raises `NotFound`."""
+        return found(self._session.get(TokenFamily, (user_id, family_id), with_for_update=True))
+
+    def revoke_family(self, user_id: int, family_id: str, *, at: datetime) -> None:
+        """End a login and every token that descends from it."""
+        self._session.execute(
+            update(TokenFamily)
+            .where(TokenFamily.user_id == user_id, TokenFamily.id == family_id, TokenFamily.revoked_at.is_(None))
+            .values(revoked_at=at)
+        )

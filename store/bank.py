@@ -1,0 +1,137 @@
+"""The shelf of the question bank, and of the vectors of its expected answers."""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+
+from sqlalchemy import Insert, delete, func, select, update
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+from mastery import Difficulty
+from models import BankConcept, BankImport, BankQuestion, BankTopic, ExpectedVector
+from question_bank import Concept, Question, QuestionBank, Topic
+from store.transactions import Transactions
+
+VECTORS_PER_QUERY = 500
+"""Databases bound the number of parameters of a statement."""
+
+
+class BankShelf(Transactions):
+    """Loads and saves the question bank; keeps vectors (`embeddings.VectorShelf`)."""
+
+    def __init__(self) -> None:
+        self._bank: tuple[int, QuestionBank] | None = None
+
+    def bank(self) -> QuestionBank:
+        """The question bank of the newest revision, read once per revision and process."""
+        revision = self._session.scalar(select(func.max(BankImport.id))) or 0
+        if self._bank is None or self._bank[0] != revision:
+            self._bank = (revision, self._read_bank())
+        return self._bank[1]
+
+    def bank_checksum(self, source: str) -> str | None:
+        """The checksum of what was last loaded from that source."""
+        query = select(BankImport.checksum).where(BankImport.source == source).order_by(BankImport.id.desc())
+        return self._session.scalar(query.limit(1))
+
+    def save_topics(self, topics: Iterable[Topic], *, source: str, checksum: str, at: datetime) -> None:
+        """Take over the topics as they are given; questions that they no longer have are retired."""
+        for topic in topics:
+            self._save_topic(topic)
+        self._session.add(BankImport(at=at, source=source, checksum=checksum))
+
+    def _save_topic(self, topic: Topic) -> None:
+        session = self._session
+        session.merge(BankTopic(slug=topic.slug, title=topic.title))
+        session.flush()
+        session.execute(delete(BankConcept).where(BankConcept.topic == topic.slug))
+        session.add_all(
+            BankConcept(
+                topic=topic.slug,
+                name=concept.name,
+                subtopic=concept.subtopic,
+                aliases=list(concept.aliases),
+                position=position,
+            )
+            for position, concept in enumerate(topic.concepts)
+        )
+        session.execute(update(BankQuestion).where(BankQuestion.topic == topic.slug).values(retired=True))
+        for position, question in enumerate(topic.questions):
+            session.merge(
+                BankQuestion(
+                    id=question.id,
+                    topic=topic.slug,
+                    subtopic=question.subtopic,
+                    difficulty=question.difficulty,
+                    text=question.text,
+                    concepts=list(question.concepts),
+                    expected_answers=list(question.expected_answers),
+                    keywords=list(question.keywords),
+                    position=position,
+                    retired=question.retired,
+                )
+            )
+
+    def _read_bank(self) -> QuestionBank:
+        concepts: dict[str, list[Concept]] = {}
+        for row in self._session.scalars(select(BankConcept).order_by(BankConcept.position)):
+            concept = Concept(name=row.name, subtopic=row.subtopic, aliases=tuple(row.aliases))
+            concepts.setdefault(row.topic, []).append(concept)
+        questions: dict[str, list[Question]] = {}
+        for stored in self._session.scalars(select(BankQuestion).order_by(BankQuestion.position)):
+            questions.setdefault(stored.topic, []).append(_question(stored))
+        return QuestionBank(
+            Topic(
+                slug=row.slug,
+                title=row.title,
+                concepts=tuple(concepts.get(row.slug, ())),
+                questions=tuple(questions.get(row.slug, ())),
+            )
+            for row in self._session.scalars(select(BankTopic).order_by(BankTopic.slug))
+        )
+
+    def find(self, fingerprint: str, keys: Sequence[str]) -> dict[str, bytes]:
+        """The kept vectors of one model among those of the keys."""
+        found: dict[str, bytes] = {}
+        for start in range(0, len(keys), VECTORS_PER_QUERY):
+            query = select(ExpectedVector.text_key, ExpectedVector.vector).where(
+                ExpectedVector.fingerprint == fingerprint,
+                ExpectedVector.text_key.in_(keys[start : start + VECTORS_PER_QUERY]),
+            )
+            found.update(iter(self._session.execute(query)))
+        return found
+
+    def keep(self, fingerprint: str, vectors: Mapping[str, bytes]) -> None:
+        """Keep vectors; one that another process has just kept is left as it is."""
+        rows = [{"fingerprint": fingerprint, "text_key": key, "vector": vector} for key, vector in vectors.items()]
+        with self.transaction():
+            self._session.execute(self._insert_new(ExpectedVector), rows)
+
+    def _insert_new(self, table: type[ExpectedVector]) -> Insert:
+        """An INSERT that passes over rows whose key exists."""
+        if self._session.get_bind().dialect.name == "postgresql":
+            return postgresql_insert(table).on_conflict_do_nothing()
+        return sqlite_insert(table).on_conflict_do_nothing()
+
+
+def _question(row: BankQuestion) -> Question:
+    return Question(
+        id=row.id,
+        topic=row.topic,
+        subtopic=row.subtopic,
+        difficulty=Difficulty(row.difficulty),
+        text=row.text,
+        concepts=tuple(row.concepts),
+        expected_answers=tuple(row.expected_answers),
+        keywords=tuple(row.keywords),
+        retired=row.retired,
+    )
+
+
+def checksum(parts: Iterable[bytes]) -> str:
+    """SHA-256 over the parts, each with its length, in hexadecimal."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(len(part).to_bytes(8, "big") + part)
+    return digest.hexdigest()

@@ -1,0 +1,117 @@
+"""The shelf of what learners do: mastery records, sessions, attempts."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select, tuple_
+
+from models import AskedQuestion, Attempt, AuditEvent, InterviewSession, User, UserMastery
+from question_bank import Question
+from store.transactions import Transactions, found
+
+
+@dataclass(frozen=True, kw_only=True)
+class SessionPage:
+    """Some sessions, newest first, and the place after the last one (None at the end)."""
+
+    sessions: Sequence[InterviewSession]
+    next_place: tuple[datetime, int] | None
+
+
+class PracticeShelf(Transactions):
+    """Loads and saves mastery records, sessions and attempts."""
+
+    def lock_learner(self, user_id: int) -> None:
+        """Writes of one learner take turns: see docs/decisions/0003-one-transaction-per-answer.md."""
+        found(self._session.scalar(select(User.id).where(User.id == user_id).with_for_update(key_share=True)))
+
+    def masteries(self, user_id: int) -> Sequence[UserMastery]:
+        """A learner's records, by topic."""
+        query = select(UserMastery).where(UserMastery.user_id == user_id).order_by(UserMastery.topic)
+        return self._session.scalars(query).all()
+
+    def mastery(self, user_id: int, topic: str) -> UserMastery | None:
+        """A learner's record of a topic, if there is one."""
+        return self._session.get(UserMastery, (user_id, topic))
+
+    def mastery_or_new(self, user_id: int, topic: str) -> UserMastery:
+        """The record, or a fresh one that the transaction will save. The learner must be locked."""
+        found = self.mastery(user_id, topic)
+        if found is None:
+            found = UserMastery(user_id=user_id, topic=topic)
+            self._session.add(found)
+        return found
+
+    def mastery_levels(self, user_id: int) -> dict[str, float]:
+        """Mastery level by topic."""
+        query = select(UserMastery.topic, UserMastery.mastery_level).where(UserMastery.user_id == user_id)
+        return dict(iter(self._session.execute(query)))
+
+    def delete_masteries(self, user_id: int, topic: str | None) -> list[dict[str, Any]]:
+        """Delete one topic's record, or all (None); the figures that were removed, as the audit log keeps them."""
+        query = select(UserMastery).where(UserMastery.user_id == user_id)
+        if topic is not None:
+            query = query.where(UserMastery.topic == topic)
+        rows = self._session.scalars(query.order_by(UserMastery.topic)).all()
+        for row in rows:
+            self._session.delete(row)
+        return [{**row.to_dict(), "mastery_id": row.id, "mastery_level": row.mastery_level} for row in rows]
+
+    def add_audit_event(self, event: AuditEvent) -> AuditEvent:
+        """Write the event; it has its id afterwards."""
+        self._session.add(event)
+        self._session.flush()
+        return event
+
+    def add_session(self, session: InterviewSession) -> None:
+        """A new practice session."""
+        self._session.add(session)
+
+    def session(self, user_id: int, session_id: int) -> InterviewSession:
+        """A learner's own session; raises `NotFound`."""
+        return found(self._session.get(InterviewSession, (user_id, session_id)))
+
+    def sessions(
+        self,
+        user_id: int,
+        *,
+        limit: int,
+        session_type: str | None = None,
+        after: tuple[datetime, int] | None = None,
+    ) -> SessionPage:
+        """A learner's sessions, newest first."""
+        query = select(InterviewSession).where(InterviewSession.user_id == user_id)
+        if session_type is not None:
+            query = query.where(InterviewSession.session_type == session_type)
+        place = tuple_(InterviewSession.created_at, InterviewSession.id)
+        if after is not None:
+            query = query.where(place < after)
+        query = query.order_by(InterviewSession.created_at.desc(), InterviewSession.id.desc()).limit(limit + 1)
+        rows = self._session.scalars(query).all()
+        shown = rows[:limit]
+        more = len(rows) > limit
+        return SessionPage(sessions=shown, next_place=(shown[-1].created_at, shown[-1].id) if more else None)
+
+    def add_attempt(self, attempt: Attempt) -> None:
+        """Append to the log."""
+        self._session.add(attempt)
+
+    def attempts(self, user_id: int, session_id: int) -> Sequence[Attempt]:
+        """The attempts of a session, oldest first."""
+        query = select(Attempt).where(Attempt.user_id == user_id, Attempt.session_id == session_id)
+        return self._session.scalars(query.order_by(Attempt.created_at, Attempt.id)).all()
+
+    def last_asked(self, user_id: int, topic: str) -> dict[str, float]:
+        """When each question of a topic was last asked (Unix time): bounded by the bank, not by the history."""
+        query = select(AskedQuestion.question_id, AskedQuestion.last_asked_at).where(
+            AskedQuestion.user_id == user_id, AskedQuestion.topic == topic
+        )
+        return {question_id: at.timestamp() for question_id, at in self._session.execute(query)}
+
+    def note_asked(self, user_id: int, question: Question, *, at: datetime) -> None:
+        """Remember when the question was asked."""
+        self._session.merge(
+            AskedQuestion(user_id=user_id, question_id=question.id, topic=question.topic, last_asked_at=at)
+        )

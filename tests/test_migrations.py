@@ -1,0 +1,191 @@
+"""Migrations build what the models say, can be taken back, and take turns when starts come together."""
+
+import ast
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from flask import Flask
+from flask_migrate import downgrade, upgrade
+from sqlalchemy import inspect, text
+
+from config import ROOT
+from models import db
+from tests.conftest import postgres_url
+
+START_TOGETHER = """
+import sys
+from flask_migrate import upgrade
+from app import create_app
+
+app = create_app()
+print("ready", flush=True)
+sys.stdin.readline()
+with app.app_context():
+    upgrade()
+"""
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A database without a table, once on SQLite and once on PostgreSQL."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'empty.db'}"
+    make = request.getfixturevalue("postgres")
+    return postgres_url(make(None))
+
+
+@pytest.fixture
+def empty_app(make_app: Callable[..., Flask], empty_url: str) -> Flask:
+    """The application over a database without a table."""
+    return make_app(empty_url)
+
+
+@pytest.fixture
+def scripts() -> ScriptDirectory:
+    return ScriptDirectory(str(ROOT / "migrations"))
+
+
+def tables() -> set[str]:
+    return set(inspect(db.engine).get_table_names())
+
+
+def differences() -> list[Any]:
+    with db.engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        return list(compare_metadata(context, db.metadata))
+
+
+def test_the_migrations_build_what_the_models_say(empty_app: Flask) -> None:
+    with empty_app.app_context():
+        upgrade()
+        assert differences() == []
+        assert tables() == {*db.metadata.tables, "alembic_version"}
+
+
+def test_the_migrated_foreign_keys_delete_as_the_models_say(empty_app: Flask) -> None:
+    with empty_app.app_context():
+        upgrade()
+        migrated = inspect(db.engine)
+        for table in db.metadata.sorted_tables:
+            found = {key["name"]: key["options"].get("ondelete") for key in migrated.get_foreign_keys(table.name)}
+            assert found == {key.name: key.ondelete for key in table.foreign_key_constraints}
+
+
+def test_the_way_down_leaves_no_table_of_ours(empty_app: Flask) -> None:
+    with empty_app.app_context():
+        upgrade()
+        downgrade(revision="base")
+        assert tables() == {"alembic_version"}
+        with db.engine.connect() as connection:
+            assert connection.scalar(text("SELECT count(*) FROM alembic_version")) == 0
+
+
+def test_after_the_way_down_the_way_up_is_open_again(empty_app: Flask) -> None:
+    with empty_app.app_context():
+        upgrade()
+        downgrade(revision="base")
+        upgrade()
+        assert differences() == []
+        assert tables() == {*db.metadata.tables, "alembic_version"}
+
+
+def test_upgrading_what_is_up_to_date_keeps_the_data(empty_app: Flask) -> None:
+    with empty_app.app_context():
+        upgrade()
+        with db.engine.begin() as connection:
+            connection.execute(text("INSERT INTO bank_topics (slug, title) VALUES ('dbms', 'Databases')"))
+        upgrade()
+        with db.engine.connect() as connection:
+            assert connection.scalar(text("SELECT title FROM bank_topics")) == "Databases"
+
+
+def test_foreign_keys_hold_again_after_a_migration(empty_app: Flask) -> None:
+    with empty_app.app_context():
+        upgrade()
+        with db.engine.connect() as connection:
+            if connection.dialect.name == "sqlite":
+                assert connection.scalar(text("PRAGMA foreign_keys")) == 1
+
+
+def test_migrations_are_numbered_without_a_gap_from_0001(scripts: ScriptDirectory) -> None:
+    in_order = [script.revision for script in scripts.walk_revisions()][::-1]
+    assert in_order == [f"{number:04}" for number in range(1, len(in_order) + 1)]
+    files = sorted((ROOT / "migrations" / "versions").glob("*.py"))
+    assert [path.name[:5] for path in files] == [f"{revision}_" for revision in in_order]
+
+
+def test_migrations_have_one_head(scripts: ScriptDirectory) -> None:
+    assert len(scripts.get_heads()) == 1
+
+
+def test_every_migration_has_a_way_down_that_does_something(scripts: ScriptDirectory) -> None:
+    for script in scripts.walk_revisions():
+        code = ast.parse(Path(script.path).read_text())
+        way_down = next(part for part in code.body if isinstance(part, ast.FunctionDef) and part.name == "downgrade")
+        assert any(isinstance(part, ast.Call) for part in ast.walk(way_down)), script.path
+
+
+def test_every_migration_is_taken_back_by_its_own_way_down(empty_app: Flask, scripts: ScriptDirectory) -> None:
+    with empty_app.app_context():
+        for script in list(scripts.walk_revisions())[::-1]:
+            before = schema()
+            upgrade(revision=script.revision)
+            downgrade(revision=str(script.down_revision or "base"))
+            assert schema() - {"alembic_version"} == before - {"alembic_version"}
+            upgrade(revision=script.revision)
+
+
+def schema() -> set[str]:
+    """Every table, column and index as one word each."""
+    found = inspect(db.engine)
+    columns = {f"{table}.{column['name']}" for table in tables() for column in found.get_columns(table)}
+    indexes = {f"{table}:{index['name']}" for table in tables() for index in found.get_indexes(table)}
+    return (columns | indexes | tables()) - {"alembic_version.version_num"}
+
+
+@pytest.mark.parametrize("empty_url", ["postgresql"], indirect=True)
+def test_two_starts_on_one_empty_database_both_succeed(empty_url: str, empty_app: Flask) -> None:
+    environment = {
+        **os.environ,
+        "DATABASE_URL": empty_url,
+        "JWT_SECRET_KEY": "a secret of tests that is longer than thirty-two bytes",
+        "PYTHONPATH": str(ROOT),
+    }
+    starts = [
+        subprocess.Popen(
+            [sys.executable, "-c", START_TOGETHER],
+            cwd=ROOT,
+            env=environment,
+            text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        for _ in range(2)
+    ]
+    try:
+        for start in starts:
+            assert start.stdout
+            assert start.stdout.readline() == "ready\n"
+        for start in starts:
+            assert start.stdin
+            start.stdin.write("\n")
+            start.stdin.flush()
+        results = [(start.communicate(timeout=60)[1], start.returncode) for start in starts]
+    finally:
+        for start in starts:
+            start.kill()
+            start.wait()
+    assert [code for _, code in results] == [0, 0], results
+    with empty_app.app_context():
+        assert differences() == []
+        with db.engine.connect() as connection:
+            assert connection.scalar(text("SELECT count(*) FROM alembic_version")) == 1

@@ -1,0 +1,70 @@
+"""The question bank that is delivered: large enough, fit for its concepts, and fair to whoever answers it well."""
+
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+
+from config import ROOT
+from mastery import Difficulty
+from question_bank import Question, Topic, load_topics
+from scoring import Mentions, key_terms, stems_of
+
+TOPICS = load_topics(ROOT / "questions")
+every_topic = pytest.mark.parametrize("topic", TOPICS, ids=[topic.slug for topic in TOPICS])
+
+
+def expected_answers(topic: Topic) -> Iterator[tuple[Question, str]]:
+    for question in topic.questions:
+        for answer in question.expected_answers:
+            yield question, answer
+
+
+def test_there_are_at_least_four_topics() -> None:
+    assert len({topic.slug for topic in TOPICS}) >= 4
+
+
+@every_topic
+def test_a_topic_has_24_questions_8_of_each_difficulty(topic: Topic) -> None:
+    counts = Counter(question.difficulty for question in topic.active_questions)
+    assert counts == {Difficulty.EASY: 8, Difficulty.MEDIUM: 8, Difficulty.HARD: 8}
+
+
+@every_topic
+def test_a_topic_has_15_concepts_each_probed_by_two_questions(topic: Topic) -> None:
+    probes = Counter(name for question in topic.active_questions for name in question.concepts)
+    assert len(topic.concepts) >= 15
+    assert [concept.name for concept in topic.concepts if probes[concept.name] < 2] == []
+
+
+@every_topic
+def test_no_question_is_asked_twice_in_other_ids(topic: Topic) -> None:
+    assert len({question.text.casefold() for question in topic.questions}) == len(topic.questions)
+
+
+@every_topic
+def test_an_expected_answer_has_40_to_120_words(topic: Topic) -> None:
+    lengths = {answer: len(answer.split()) for _, answer in expected_answers(topic)}
+    assert {answer: words for answer, words in lengths.items() if not 40 <= words <= 120} == {}
+
+
+@every_topic
+def test_an_expected_answer_mentions_every_concept_that_its_question_probes(topic: Topic) -> None:
+    silent_on = [
+        (question.id, name)
+        for question, answer in expected_answers(topic)
+        for name in question.concepts
+        if not Mentions(answer).mention(topic.concept_by_name[name])
+    ]
+    assert silent_on == []
+
+
+@every_topic
+def test_an_expected_answer_contains_every_keyword_of_its_question(topic: Topic) -> None:
+    lacking = [
+        (question.id, term.surface)
+        for question, answer in expected_answers(topic)
+        for term in key_terms(answer, question=question.text, keywords=question.keywords)
+        if not term.stems <= stems_of(answer)
+    ]
+    assert lacking == []
