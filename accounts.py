@@ -76,9 +76,10 @@ class Accounts:
         """Give a role to the account with that email; false where there is none."""
         with self._store.transaction():
             user = self._store.user_by_login(login_key(email))
-            if user is not None:
-                user.role = role
-        return user is not None
+            if user is None or user.email != login_key(email):
+                return False
+            user.role = role
+        return True
 
     def create_admin(self, *, email: str, password: str) -> User:
         """A new administrator, whose username is made from the email. Raises `Taken` for the email."""

@@ -56,7 +56,8 @@ def create_app(
 def _configure(app: Flask, settings: Settings) -> None:
     app.config.update(
         SQLALCHEMY_DATABASE_URI=settings.database_url,
-        SQLALCHEMY_ENGINE_OPTIONS={} if settings.is_sqlite else {"pool_pre_ping": True},
+        # Statements are never logged with their parameters: those are learners' words and password hashes.
+        SQLALCHEMY_ENGINE_OPTIONS={"hide_parameters": True, "pool_pre_ping": not settings.is_sqlite},
         JWT_SECRET_KEY=settings.jwt_secret_key,
         JWT_ACCESS_TOKEN_EXPIRES=settings.access_token_lifetime,
         JWT_REFRESH_TOKEN_EXPIRES=settings.refresh_token_lifetime,

@@ -15,6 +15,9 @@ from mastery import MasteryPolicy, UnknownPolicy, policy_named
 ROOT = Path(__file__).resolve().parent
 MIN_SECRET_BYTES = 32
 BACKENDS = ("torch",)
+ENVIRONMENTS = ("development", "production")
+MAX_ACCESS_MINUTES = 1440
+MAX_REFRESH_DAYS = 3650
 
 
 class ConfigurationError(ValueError):
@@ -46,12 +49,12 @@ def load_settings(environment: Mapping[str, str] = os.environ, *, instance: Path
 
     Raises `ConfigurationError` for a value that cannot be used.
     """
-    production = environment.get("GRADUS_ENV", environment.get("FLASK_ENV", "development")) == "production"
+    production = _is_production(environment.get("GRADUS_ENV", ""), environment.get("FLASK_ENV", ""))
     return Settings(
         database_url=_database_url(environment.get("DATABASE_URL", ""), instance),
         jwt_secret_key=_secret_key(environment.get("JWT_SECRET_KEY", ""), instance, production=production),
-        access_token_lifetime=timedelta(minutes=_positive(environment, "ACCESS_TOKEN_MINUTES", 15)),
-        refresh_token_lifetime=timedelta(days=_positive(environment, "REFRESH_TOKEN_DAYS", 30)),
+        access_token_lifetime=timedelta(minutes=_whole(environment, "ACCESS_TOKEN_MINUTES", 15, MAX_ACCESS_MINUTES)),
+        refresh_token_lifetime=timedelta(days=_whole(environment, "REFRESH_TOKEN_DAYS", 30, MAX_REFRESH_DAYS)),
         embedding_backend=_backend(environment.get("EMBEDDING_BACKEND") or BACKENDS[0]),
         embedding_model=environment.get("EMBEDDING_MODEL") or PACKAGED_MODEL,
         policy=_policy(environment.get("MASTERY_POLICY") or "reference"),
@@ -97,10 +100,17 @@ def _kept_secret(path: Path) -> str:
     return path.read_text().strip()
 
 
-def _positive(environment: Mapping[str, str], name: str, default: int) -> int:
+def _is_production(own: str, flasks: str) -> bool:
+    """Whether GRADUS_ENV, or where it is not set FLASK_ENV, asks for a production start."""
+    if own and own not in ENVIRONMENTS:
+        raise ConfigurationError(f"GRADUS_ENV must be one of {', '.join(ENVIRONMENTS)}, not {own!r}.")
+    return (own or flasks) == "production"
+
+
+def _whole(environment: Mapping[str, str], name: str, default: int, highest: int) -> int:
     text = environment.get(name) or str(default)
-    if not text.isascii() or not text.isdigit() or int(text) == 0:
-        raise ConfigurationError(f"{name} must be a whole number above 0, not {text!r}.")
+    if not (text.isascii() and text.isdigit() and len(text) < 10 and 1 <= int(text) <= highest):
+        raise ConfigurationError(f"{name} must be a whole number from 1 to {highest}, not {text[:40]!r}.")
     return int(text)
 
 

@@ -1,6 +1,8 @@
 """What all tables share: names of constraints, column types, and how connections of each database behave."""
 
 import json
+import sqlite3
+import time
 from datetime import UTC, datetime
 from typing import Any
 
@@ -72,14 +74,24 @@ def prepare_engine(engine: Engine) -> None:
 def _connect_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # the driver would begin transactions by itself, and too late
     cursor = connection.cursor()
-    for pragma in (
-        f"busy_timeout = {BUSY_TIMEOUT_MS}",
-        "journal_mode = WAL",
-        "synchronous = FULL",  # an acknowledged answer survives a power failure
-        "foreign_keys = ON",
-    ):
-        cursor.execute(f"PRAGMA {pragma}")
+    cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+    cursor.execute("PRAGMA synchronous = FULL")  # an acknowledged answer survives a power failure
+    cursor.execute("PRAGMA foreign_keys = ON")
+    _switch_to_wal(cursor)
     cursor.close()
+
+
+def _switch_to_wal(cursor: Any) -> None:
+    """WAL lets readers go on beside a writer. The switch itself does not wait its turn, so it is tried until it may."""
+    deadline = time.monotonic() + BUSY_TIMEOUT_MS / 1000
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
 
 
 def _begin_sqlite(connection: Connection) -> None:

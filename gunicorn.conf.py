@@ -20,6 +20,9 @@ timeout = 60
 graceful_timeout = 30
 keepalive = 15
 accesslog = None
+
+# Each worker computes with its share of the cores; more threads than cores make every answer slower.
+os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // workers)))
 control_socket_disable = True
 
 

@@ -173,13 +173,10 @@ class UserMastery(db.Model):  # type: ignore[name-defined]
 
     def set_concept_masteries(self, concepts: Mapping[str, Mapping[str, Any]]) -> None:
         """Store the concept document, and the columns that are derived from it (rulings, 6)."""
-        weak = [name for name, document in concepts.items() if document.get("is_weak", False)]
-        strong = [name for name, document in concepts.items() if document.get("is_strong", False)]
-        stagnation = {name: document.get("stagnation_count", 0) for name, document in concepts.items()}
         self.concept_masteries = _json(concepts)
-        self.missing_concepts = self.weak_concepts = _json(weak)
-        self.strong_concepts = _json(strong)
-        self.concept_stagnation = _json(stagnation)
+        self.missing_concepts = self.weak_concepts = _json(self.get_weak_concepts())
+        self.strong_concepts = _json(self.get_strong_concepts())
+        self.concept_stagnation = _json(self.get_concept_stagnation())
 
     def get_missing_concepts(self) -> list[str]:
         """Names of the weak concepts."""
@@ -187,18 +184,16 @@ class UserMastery(db.Model):  # type: ignore[name-defined]
 
     def get_weak_concepts(self) -> list[str]:
         """Names of the weak concepts."""
-        names: list[str] = json.loads(self.weak_concepts or "[]")
-        return names
+        return [name for name, document in self.get_concept_masteries().items() if document.get("is_weak", False)]
 
     def get_strong_concepts(self) -> list[str]:
         """Names of the strong concepts."""
-        names: list[str] = json.loads(self.strong_concepts or "[]")
-        return names
+        return [name for name, document in self.get_concept_masteries().items() if document.get("is_strong", False)]
 
     def get_concept_stagnation(self) -> dict[str, int]:
         """Attempts without improvement, by concept."""
-        counts: dict[str, int] = json.loads(self.concept_stagnation or "{}")
-        return counts
+        documents = self.get_concept_masteries()
+        return {name: document.get("stagnation_count", 0) for name, document in documents.items()}
 
     def to_dict(self) -> dict[str, Any]:
         """The summary of specification A, rounded as it is shown."""
@@ -404,6 +399,7 @@ class BankTopic(db.Model):  # type: ignore[name-defined]
 
     slug: Mapped[str] = mapped_column(String(64), primary_key=True)
     title: Mapped[str] = mapped_column(Text)
+    source: Mapped[str] = mapped_column(String(255))
 
 
 class BankConcept(db.Model):  # type: ignore[name-defined]

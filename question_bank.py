@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +17,8 @@ from mastery import Difficulty
 RESERVED_TOPIC = "all"
 """A reset takes `"all"` for every topic, so no topic may be called that."""
 
-SLUG = re.compile(r"[a-z0-9]+(?:[_-][a-z0-9]+)*")
+SLUG = re.compile(r"[a-z0-9]+(?:[_-][a-z0-9]+)*\Z")
+MAX_DEPTH = 10
 MAX_CONCEPTS_PER_QUESTION = 4
 
 
@@ -128,7 +130,9 @@ class InvalidBank(ValueError):
 
 
 _slug = validate.Regexp(SLUG, error="Must be a slug: a-z, 0-9, single - or _ between them.")
-_filled = validate.And(validate.Length(max=4000), validate.Regexp(r"(?s).*\S", error="Must not be empty."))
+_filled = validate.And(
+    validate.Length(max=4000), validate.Regexp(r"(?s).*[^\W_]", error="Must hold at least one letter or digit.")
+)
 _subtopic = validate.And(_slug, validate.Length(max=64))
 
 
@@ -153,7 +157,11 @@ class _QuestionSchema(Schema):
 
 
 class _TopicSchema(Schema):
-    topic = _text(validate=validate.And(_slug, validate.Length(max=64), validate.NoneOf([RESERVED_TOPIC])))
+    topic = _text(
+        validate=validate.And(
+            _slug, validate.Length(max=64), validate.NoneOf([RESERVED_TOPIC], error="No topic may be called 'all'.")
+        )
+    )
     title = _text()
     concepts = fields.List(fields.Nested(_ConceptSchema), required=True, validate=validate.Length(min=1))
     questions = fields.List(fields.Nested(_QuestionSchema), required=True, validate=validate.Length(min=1))
@@ -168,11 +176,17 @@ def parse_topic(text: str, file: str, taken: dict[str, str] | None = None) -> To
 
     `taken` maps topics and question ids of the files read before to those files; this file's own are added to it.
     """
-    lines = _Lines(file, _composed(text, file))
-    if problems := list(lines.ambiguities()):
-        raise InvalidBank(problems)
+    with _complaining(file):
+        _refuse_depth(text, file)
+        root = yaml.compose(text, Loader=yaml.CBaseLoader)
+        if root is None:
+            raise InvalidBank([BankProblem(file, 1, "The file is empty.")])
+        lines = _Lines(file, root)
+        if problems := list(lines.ambiguities()):
+            raise InvalidBank(problems)
+        values = yaml.load(text, Loader=yaml.CBaseLoader)  # noqa: S506 - it makes nothing but text, lists and mappings
     try:
-        data = _TopicSchema().load(yaml.load(text, Loader=yaml.CSafeLoader))
+        data = _TopicSchema().load(values)
     except ValidationError as error:
         raise InvalidBank(lines.problems(error.messages)) from None
     found = [*_contradictions(data), *_clashes(data, file, taken or {})]
@@ -183,19 +197,27 @@ def parse_topic(text: str, file: str, taken: dict[str, str] | None = None) -> To
     return _topic(data)
 
 
-def _composed(text: str, file: str) -> yaml.Node:
-    """The file's tree of nodes, each of which knows its line."""
+@contextmanager
+def _complaining(file: str) -> Iterator[None]:
+    """What the YAML parser says of a text, as a problem of its file."""
     try:
-        root: yaml.Node | None = yaml.compose(text, Loader=yaml.CSafeLoader)
+        yield
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 1
         raise InvalidBank([BankProblem(file, line, f"This is not YAML: {error.problem}.")]) from None
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeError) as error:
         raise InvalidBank([BankProblem(file, 1, f"This is not YAML: {error}.")]) from None
-    if root is None:
-        raise InvalidBank([BankProblem(file, 1, "The file is empty.")])
-    return root
+
+
+def _refuse_depth(text: str, file: str) -> None:
+    """Refuse what nests deeper than a bank file can: the parser would recurse until the process ends."""
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.CBaseLoader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAX_DEPTH:
+            line = event.start_mark.line + 1 if event.start_mark else 1
+            raise InvalidBank([BankProblem(file, line, f"This nests deeper than {MAX_DEPTH} levels.")])
 
 
 def load_topics(folder: Path) -> list[Topic]:

@@ -1,5 +1,6 @@
 """Scores one answer: semantic score, keyword score, concept mentions, flags."""
 
+import math
 import re
 import threading
 import unicodedata
@@ -14,7 +15,7 @@ from embeddings import Encoder, Vectors
 from mastery import MasteryPolicy, checked_score
 from question_bank import Concept
 
-WORD = re.compile(r"[^\W_]+(?:[+#]+(?!\w))?")
+WORD = re.compile(r"[^\W_]+(?:\+\+|#)?")
 """Letters and digits, with the tail of names such as C++ and C#."""
 
 STOP_WORDS = frozenset(
@@ -28,15 +29,19 @@ STOP_WORDS = frozenset(
 MIN_JOINED_LETTERS = 5
 """Spaces and hyphens are ignored only in names at least this long: `deadlock` is `dead lock`, `as is` is not `asis`."""
 
-_SILENT = re.compile(
-    r"(?:(?:sorry|well|um+|uh+|hm+|honestly|unfortunately|i m afraid|i am afraid) )*"
-    r"(?:(?:i )?(?:really |just |honestly )?(?:do not|don t|dont|did not|didn t|can not|cannot|can t|cant)"
-    r" (?:know|remember|recall|answer)"
-    r"|(?:i (?:have |ve |got )*)?(?:absolutely )?no (?:idea|clue)|(?:i am |i m )?not sure|no answer|not answered"
-    r"|idk|(?:i )?dunno|pass|skip|next|nothing|none|n a)"
-    r"(?: (?:it|this|that|the|answer|one|to|about|of|question|topic|anything|at|all|sorry|yet|now|right|please))*"
+_NOT_KNOWING = re.compile(
+    r"\b(?:(?:do not|don t|dont|did not|didn t|can not|cannot|can t|cant)"
+    r" (?:really |even |actually )?(?:know|remember|recall|answer|have (?:an|any|the) (?:answer|idea|clue))"
+    r"|no (?:idea|clue|answer)|not sure|not answered|idk|dunno|pass|skip|next question)\b"
 )
-"""The whole of an answer that says only "I don't know", as bare words."""
+"""The core of an answer that says "I don't know", among bare words."""
+
+_FILLER = frozenset(
+    "i am m have ve got really just honestly absolutely unfortunately sorry well um uh hm afraid but and so it this"
+    " that the answer one to about of question topic anything at all yet now right please what is was how s a here me"
+    " for on in with know there you something off top my head".split()
+)
+"""Words that add nothing to not knowing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -198,7 +203,9 @@ def _joined(words: Sequence[str], longest: int = 4) -> frozenset[str]:
 
 def is_silent(answer: str) -> bool:
     """Whether the answer is empty, has no word, or says only that the learner does not know."""
-    return _SILENT.fullmatch(" ".join(words_of(answer))) is not None or not words_of(answer)
+    said = " ".join(words_of(answer))
+    rest, cores = _NOT_KNOWING.subn(" ", said)
+    return not said or (cores > 0 and _FILLER.issuperset(rest.split()))
 
 
 def key_terms(expected: str, *, question: str = "", keywords: Iterable[str] = ()) -> tuple[KeyTerm, ...]:
@@ -221,8 +228,8 @@ def key_terms(expected: str, *, question: str = "", keywords: Iterable[str] = ()
 
 
 def clamped_cosine(cosine: float) -> float:
-    """A cosine as a score: negative ones are 0, rounding above 1 is 1; NaN raises `ScoreOutOfRange`."""
-    return checked_score(min(1.0, max(0.0, cosine)) if cosine == cosine else cosine)
+    """A cosine as a score: negative ones are 0, rounding above 1 is 1; NaN and infinity raise `ScoreOutOfRange`."""
+    return checked_score(min(1.0, max(0.0, cosine)) if math.isfinite(cosine) else cosine)
 
 
 def words_of(text: str) -> list[str]:

@@ -3,6 +3,8 @@
 from statistics import fmean
 from typing import Any
 
+import orjson
+
 from adaptive_state import TopicMastery
 from api.context import learner, services
 from api.http import ApiBlueprint
@@ -82,6 +84,7 @@ def topics() -> dict[str, Any]:
                 "concepts": len(topic.concepts),
             }
             for topic in services().store.bank()
+            if topic.active_questions
         ]
     }
 
@@ -96,8 +99,8 @@ def _progress_of(row: UserMastery) -> dict[str, Any]:
         "last_session_date": row.last_session_date,
         "semantic_avg": row.semantic_avg,
         "keyword_avg": row.keyword_avg,
-        "weak_concepts": row.get_weak_concepts(),
-        "strong_concepts": row.get_strong_concepts(),
+        "weak_concepts": orjson.loads(row.weak_concepts),
+        "strong_concepts": orjson.loads(row.strong_concepts),
         "current_difficulty": row.current_difficulty,
         "mastery_velocity": row.mastery_velocity,
         "level": policy.level_name(row.mastery_level),

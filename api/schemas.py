@@ -1,11 +1,12 @@
 """The JSON shapes of the contract. Numbers are rounded here and nowhere else."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate
 
-from accounts import MAX_PASSWORD, MIN_PASSWORD, Role
+from accounts import MAX_PASSWORD, MIN_PASSWORD, Role, login_key
 from adaptive_controller import Action, SessionStatus
 from api.cursors import from_cursor
 from mastery import Difficulty
@@ -78,6 +79,16 @@ def _names(**options: Any) -> fields.List[str]:
     return fields.List(fields.String(), **options)
 
 
+def _fits_as_key(longest: int) -> Callable[[str], None]:
+    """Some letters become several when names are compared: the result has to fit its column."""
+
+    def check(name: str) -> None:
+        if len(login_key(name)) > longest:
+            raise ValidationError(f"Longer than maximum length {longest} when compared.")
+
+    return check
+
+
 # Requests
 
 
@@ -87,9 +98,10 @@ class RegisterSchema(Schema):
         validate=[
             validate.Length(min=2, max=64),
             validate.Regexp(r"[\w.-]+\Z", error="May contain letters, digits and . _ - only."),
+            _fits_as_key(64),
         ],
     )
-    email = fields.Email(required=True, validate=validate.Length(max=254))
+    email = fields.Email(required=True, validate=[validate.Length(max=254), _fits_as_key(254)])
     password = Words(required=True, validate=validate.Length(min=MIN_PASSWORD, max=MAX_PASSWORD))
 
 

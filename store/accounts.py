@@ -27,9 +27,7 @@ class AccountShelf(Transactions):
         try:
             session.flush()
         except IntegrityError as error:
-            marks = ("users.email", "uq_users_email")  # as SQLite and PostgreSQL name the constraint
-            by_email = any(mark in str(error.orig) for mark in marks)
-            raise Taken("email" if by_email else "username") from None
+            raise Taken("email" if _is_about_email(error) else "username") from None
         return user
 
     def user(self, user_id: int) -> User:
@@ -68,3 +66,11 @@ class AccountShelf(Transactions):
             .where(TokenFamily.user_id == user_id, TokenFamily.id == family_id, TokenFamily.revoked_at.is_(None))
             .values(revoked_at=at)
         )
+
+
+def _is_about_email(error: IntegrityError) -> bool:
+    """PostgreSQL's driver names the constraint; SQLite says the column and nothing of the values."""
+    diagnosis = getattr(error.orig, "diag", None)
+    if diagnosis is not None:
+        return bool(diagnosis.constraint_name == "uq_users_email")
+    return "users.email" in str(error.orig)

@@ -36,14 +36,21 @@ class BankShelf(Transactions):
         return self._session.scalar(query.limit(1))
 
     def save_topics(self, topics: Iterable[Topic], *, source: str, checksum: str, at: datetime) -> None:
-        """Take over the topics as they are given; questions that they no longer have are retired."""
-        for topic in topics:
-            self._save_topic(topic)
+        """Take over the topics as they are given.
+
+        Retired is what is no longer there: questions that a topic lost, and topics that the source lost.
+        """
+        given = list(topics)
+        slugs = [topic.slug for topic in given]
+        lost = select(BankTopic.slug).where(BankTopic.source == source, BankTopic.slug.not_in(slugs))
+        self._session.execute(update(BankQuestion).where(BankQuestion.topic.in_(lost)).values(retired=True))
+        for topic in given:
+            self._save_topic(topic, source)
         self._session.add(BankImport(at=at, source=source, checksum=checksum))
 
-    def _save_topic(self, topic: Topic) -> None:
+    def _save_topic(self, topic: Topic, source: str) -> None:
         session = self._session
-        session.merge(BankTopic(slug=topic.slug, title=topic.title))
+        session.merge(BankTopic(slug=topic.slug, title=topic.title, source=source))
         session.flush()
         session.execute(delete(BankConcept).where(BankConcept.topic == topic.slug))
         session.add_all(
@@ -104,6 +111,8 @@ class BankShelf(Transactions):
 
     def keep(self, fingerprint: str, vectors: Mapping[str, bytes]) -> None:
         """Keep vectors; one that another process has just kept is left as it is."""
+        if not vectors:
+            return
         rows = [{"fingerprint": fingerprint, "text_key": key, "vector": vector} for key, vector in vectors.items()]
         with self.transaction():
             self._session.execute(self._insert_new(ExpectedVector), rows)

@@ -24,6 +24,9 @@ from question_bank import load_topics
 from store import Store, utc_now
 from tests.fakes import Clock, WordEncoder
 
+# Two processes that compute with two threads each on two cores hinder one another.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 POSTGRES = os.environ.get("TEST_POSTGRES_URL", "postgresql://postgres@127.0.0.1:5432/postgres")
 PASSWORD = "correct horse battery"
 

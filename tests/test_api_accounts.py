@@ -46,6 +46,7 @@ def test_a_taken_name_is_409_in_any_letter_case(any_app: Flask, field: str) -> N
         ({"username": "a@b"}, "#/username"),
         ({"username": "a b"}, "#/username"),
         ({"username": "a\n"}, "#/username"),
+        ({"username": "ß" * 40}, "#/username"),
         ({"email": "nobody"}, "#/email"),
         ({"password": "short"}, "#/password"),
         ({"password": "x" * 129}, "#/password"),

@@ -94,6 +94,27 @@ def test_an_existing_account_becomes_administrator_and_keeps_its_password(
     assert app.test_client().post("/api/auth/login", json={"login": "head", "password": PASSWORD}).status_code == 200
 
 
+def test_a_username_is_not_taken_for_an_email(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    body = {"username": "dora", "email": "dora@example.com", "password": PASSWORD}
+    app.test_client().post("/api/auth/register", json=body)
+    monkeypatch.setenv("ADMIN_PASSWORD", PASSWORD)
+    assert run(app, "users", "create-admin", "dora").exit_code == 1
+    with app.app_context():
+        assert [user.role for user in db.session.query(User)] == ["learner"]
+
+
+def test_a_topic_whose_file_is_gone_is_no_longer_asked(app: Flask, folder: Path) -> None:
+    run(app, "questions", "load", str(folder))
+    (folder / "chess.yaml").rename(folder / "draughts.yaml")
+    (folder / "draughts.yaml").write_text(CHESS.replace("chess", "draughts"))
+    assert run(app, "questions", "load", str(folder)).exit_code == 0
+    with app.app_context():
+        bank = Store().bank()
+        assert bank.topic("chess").active_questions == ()
+        assert bank.question("chess-check").retired
+        assert len(bank.topic("draughts").active_questions) == 2
+
+
 def test_a_folder_is_loaded_with_the_vectors_of_its_answers(app: Flask, folder: Path) -> None:
     result = run(app, "questions", "load", str(folder))
     assert result.exit_code == 0, result.output

@@ -319,8 +319,6 @@ def test_another_model_is_opened_from_its_folder_or_by_its_name(runtime: Runtime
     assert folder.fingerprint != hub.fingerprint
 
 
-real_model = pytest.mark.xdist_group("model")
-
 SENTENCE = "A deadlock is a cycle of transactions that wait for each other."
 FIRST_COMPONENTS = [-0.04843, -0.02858, -0.07455, -0.04048, 0.00315, -0.01533, 0.04732, -0.07015]
 """Of `SENTENCE`, as sentence_transformers gives them when it is called without our code."""
@@ -338,12 +336,10 @@ def scorer(model: TorchEncoder) -> Scorer:
     return Scorer(model, KeptVectors(model, Shelf()), REFERENCE)
 
 
-@real_model
 def test_the_model_is_the_one_that_was_measured(model: TorchEncoder) -> None:
     assert model.encode([SENTENCE])[0][:8].tolist() == pytest.approx(FIRST_COMPONENTS, abs=1e-3)
 
 
-@real_model
 def test_vectors_have_384_dimensions_and_length_1(model: TorchEncoder) -> None:
     vectors = model.encode([SENTENCE, "lock", "死锁 🔒", "word " * 2_000])
     assert vectors.shape == (4, 384)
@@ -351,7 +347,6 @@ def test_vectors_have_384_dimensions_and_length_1(model: TorchEncoder) -> None:
     assert np.linalg.norm(vectors, axis=1).tolist() == pytest.approx([1.0] * 4, abs=1e-5)
 
 
-@real_model
 def test_the_fingerprint_of_the_packaged_model_is_pinned(model: TorchEncoder) -> None:
     assert model.fingerprint == "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
     assert model.state == "ok"
@@ -374,7 +369,6 @@ def real_pairs() -> list[tuple[str, str]]:
     return pairs
 
 
-@real_model
 def test_the_semantic_score_is_the_cosine_that_sentence_transformers_gives(scorer: Scorer) -> None:
     from sentence_transformers import SentenceTransformer, util
 
@@ -390,7 +384,6 @@ def test_the_semantic_score_is_the_cosine_that_sentence_transformers_gives(score
     assert scores == pytest.approx([max(0.0, cosine) for cosine in cosines], abs=1e-4)
 
 
-@real_model
 def test_a_paraphrase_scores_above_a_text_on_something_else(scorer: Scorer) -> None:
     same = scorer.score("Transactions block one another in a circle, and none can go on.", expected_answers=[SENTENCE])
     other = scorer.score("The soup tastes better with fresh herbs and salt.", expected_answers=[SENTENCE])

@@ -151,7 +151,6 @@ def schema() -> set[str]:
     return (columns | indexes | tables()) - {"alembic_version.version_num"}
 
 
-@pytest.mark.parametrize("empty_url", ["postgresql"], indirect=True)
 def test_two_starts_on_one_empty_database_both_succeed(empty_url: str, empty_app: Flask) -> None:
     environment = {
         **os.environ,

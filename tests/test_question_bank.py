@@ -112,7 +112,9 @@ def test_another_slug_is_refused(slug: str) -> None:
 
 
 def test_no_topic_may_be_called_all() -> None:
-    assert complaints(changed("topic: databases", "topic: all")) == ["databases.yaml:1: topic: Invalid input."]
+    assert complaints(changed("topic: databases", "topic: all")) == [
+        "databases.yaml:1: topic: No topic may be called 'all'."
+    ]
 
 
 @pytest.mark.parametrize(
@@ -199,11 +201,17 @@ def test_an_unknown_field_is_refused(old: str, new: str, problem: str) -> None:
     ("old", "new", "problem"),
     [
         ("difficulty: hard", "difficulty: brutal", "22: questions.1.difficulty: Must be one of: easy, medium, hard."),
-        ("title: Databases", "title: 5", "2: title: Not a valid string."),
-        ("title: Databases", "title: ' '", "2: title: Must not be empty."),
-        ("title: Databases", "title:", "2: title: Field may not be null."),
-        ("- Only what was committed.", "- ''", "27: questions.1.expected_answers.1: Must not be empty."),
-        ("- Only what was committed.", "- yes", "27: questions.1.expected_answers.1: Not a valid string."),
+        ("title: Databases", "title: [5]", "2: title: Not a valid string."),
+        ("title: Databases", "title: ' '", "2: title: Must hold at least one letter or digit."),
+        ("title: Databases", "title:", "2: title: Must hold at least one letter or digit."),
+        (
+            "- Only what was committed.",
+            "- '!!'",
+            "27: questions.1.expected_answers.1: Must hold at least one letter or digit.",
+        ),
+        ("- Only what was committed.", "- {a: b}", "27: questions.1.expected_answers.1: Not a valid string."),
+        ("topic: databases", "topic: data bases", "1: topic: Must be a slug: a-z, 0-9, single - or _ between them."),
+        ("topic: databases", "topic: databases_", "1: topic: Must be a slug: a-z, 0-9, single - or _ between them."),
         ("concepts: [Deadlock]", "concepts: Deadlock", "16: questions.0.concepts: Not a valid list."),
         ("concepts: [Deadlock]", "concepts: []", "16: questions.0.concepts: Length must be between 1 and 4."),
         (
@@ -295,7 +303,7 @@ def test_the_message_of_a_refusal_is_its_problems_line_by_line() -> None:
     with pytest.raises(InvalidBank) as refusal:
         parse_topic(text, "databases.yaml")
     assert str(refusal.value) == (
-        "databases.yaml:2: title: Must not be empty.\n"
+        "databases.yaml:2: title: Must hold at least one letter or digit.\n"
         "databases.yaml:22: questions.1.difficulty: Must be one of: easy, medium, hard."
     )
 
@@ -376,3 +384,19 @@ def test_an_unknown_topic_or_question_is_named() -> None:
         bank.question("alchemy-gold")
     assert str(topic.value) == "There is no topic 'alchemy' in the question bank."
     assert str(question.value) == "There is no question 'alchemy-gold' in the question bank."
+
+
+@pytest.mark.parametrize("title", ["2001-13-45", "!foo x", "40", "None", "yes"])
+def test_every_scalar_is_text(title: str) -> None:
+    assert parse_topic(changed("title: Databases", f"title: {title}"), "databases.yaml").title == title.split()[-1]
+
+
+def test_what_nests_without_end_is_refused() -> None:
+    with pytest.raises(InvalidBank) as refusal:
+        parse_topic("topic: " + "[" * 100_000, "databases.yaml")
+    assert str(refusal.value) == "databases.yaml:1: This nests deeper than 10 levels."
+
+
+def test_a_lone_surrogate_is_refused() -> None:
+    with pytest.raises(InvalidBank, match=r"databases\.yaml:1: This is not YAML: "):
+        parse_topic(changed("Databases", "Data\ud800bases"), "databases.yaml")

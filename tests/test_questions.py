@@ -68,3 +68,14 @@ def test_an_expected_answer_contains_every_keyword_of_its_question(topic: Topic)
         if not term.stems <= stems_of(answer)
     ]
     assert lacking == []
+
+
+@every_topic
+def test_no_question_gives_a_keyword_away(topic: Topic) -> None:
+    given = [
+        (question.id, keyword)
+        for question in topic.questions
+        for keyword in question.keywords
+        if stems_of(keyword) <= stems_of(question.text)
+    ]
+    assert given == []

@@ -2,14 +2,11 @@
 
 from pathlib import Path
 
-import pytest
-
 from config import ROOT
 from tests import walkthrough
 from tests.service import running
 
 
-@pytest.mark.xdist_group("model")
 def test_the_walk_through_gives_what_the_readme_shows(tmp_path: Path) -> None:
     shown = walkthrough.blocks((ROOT / "README.md").read_text(encoding="utf-8"))
     assert len(shown) == 6

@@ -152,7 +152,11 @@ SILENT_ANSWERS = [
     "dunno",
     "pass",
     "Skip.",
-    "N/A",
+    "I'm sorry, I don't know",
+    "I don't know. No idea.",
+    "I have no idea what this is",
+    "I don't know how to answer this",
+    "I don't have an answer",
     "Ｉ ｄｏｎ'ｔ ｋｎｏｗ",
 ]
 

@@ -10,8 +10,6 @@ from config import ROOT
 from tests.conftest import PASSWORD, postgres_url
 from tests.service import Service, running
 
-pytestmark = pytest.mark.xdist_group("model")
-
 ROUNDING = 0.0016
 """Replies are rounded to 3 places; a figure recomputed from three of them may be off by this much."""
 

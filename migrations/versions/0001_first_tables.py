@@ -2,7 +2,7 @@
 
 Revision ID: 0001
 Revises: 
-Create Date: 2026-11-22 01:39:19.042947
+Create Date: 2026-11-22 02:21:20.041926
 
 """
 from alembic import op
@@ -28,6 +28,7 @@ def upgrade():
     op.create_table('bank_topics',
     sa.Column('slug', sa.String(length=64), nullable=False),
     sa.Column('title', sa.Text(), nullable=False),
+    sa.Column('source', sa.String(length=255), nullable=False),
     sa.PrimaryKeyConstraint('slug', name=op.f('pk_bank_topics'))
     )
     op.create_table('debugging_challenges',
