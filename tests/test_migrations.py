@@ -101,7 +101,7 @@ def test_upgrading_what_is_up_to_date_keeps_the_data(empty_app: Flask) -> None:
     with empty_app.app_context():
         upgrade()
         with db.engine.begin() as connection:
-            connection.execute(text("INSERT INTO bank_topics (slug, title) VALUES ('dbms', 'Databases')"))
+            connection.execute(text("INSERT INTO bank_topics (slug, title, source) VALUES ('dbms', 'Databases', 'x')"))
         upgrade()
         with db.engine.connect() as connection:
             assert connection.scalar(text("SELECT title FROM bank_topics")) == "Databases"
