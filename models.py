@@ -117,6 +117,10 @@ class UserMastery(db.Model):  # type: ignore[name-defined]
     weak_concepts: Mapped[str] = mapped_column(Text)
     strong_concepts: Mapped[str] = mapped_column(Text)
     concept_stagnation: Mapped[str] = mapped_column(Text)
+    version: Mapped[int] = mapped_column(Integer)
+    """Counts the changes of this row: conditional reads compare it, and a write over a stale row is refused."""
+
+    __mapper_args__ = {"version_id_col": version}  # noqa: RUF012 - SQLAlchemy reads it so
 
     def __init__(self, **values: Any) -> None:
         """Defaults are filled in at once: a column's own default would be None until the first flush."""
@@ -221,10 +225,16 @@ def _json(value: Any) -> str:
 
 
 class InterviewSession(db.Model):  # type: ignore[name-defined]
-    """A practice session. Its running state is one JSON document, so that any process can continue it."""
+    """A session: practice, debugging practice (`session_type` "debugging"), or one held elsewhere and recorded here.
+
+    Its running state is one JSON document, so that any process can continue it.
+    """
 
     __tablename__ = "interview_sessions"
-    __table_args__ = (Index(None, "user_id", "created_at", "id"),)
+    __table_args__ = (
+        Index(None, "user_id", "created_at", "id"),
+        Index(None, "user_id", "session_type", "created_at", "id"),
+    )
 
     user_id: Mapped[int] = _owner(primary_key=True)
     id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False, default=new_id)
@@ -239,6 +249,9 @@ class InterviewSession(db.Model):  # type: ignore[name-defined]
     last_answer_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     completed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     feedback: Mapped[str | None] = mapped_column(Text)
+    given_score: Mapped[float | None] = mapped_column(Float)
+    given_duration: Mapped[float | None] = mapped_column(Float)
+    """Score (0 to 100) and seconds of a session that was held elsewhere, as they were told."""
     state_document: Mapped[dict[str, Any]] = mapped_column("state", JsonText)
 
     @property
@@ -253,11 +266,15 @@ class InterviewSession(db.Model):  # type: ignore[name-defined]
     @property
     def score(self) -> float | None:
         """0 to 100: 100 × mean combined score of the answers (rulings, 12); None before the first."""
+        if self.given_score is not None:
+            return self.given_score
         return 100 * self.combined_total / self.questions_count if self.questions_count else None
 
     @property
     def duration(self) -> float:
         """Seconds from the start to the end, or to the last answer while the session runs."""
+        if self.given_duration is not None:
+            return self.given_duration
         end = self.completed_at or self.last_answer_at or self.created_at
         return (end - self.created_at).total_seconds()
 
@@ -272,21 +289,15 @@ class Attempt(db.Model):  # type: ignore[name-defined]
             ["interview_sessions.user_id", "interview_sessions.id"],
             ondelete="CASCADE",
         ),
-        ForeignKeyConstraint(
-            ["user_id", "debugging_session_id"],
-            ["debugging_sessions.user_id", "debugging_sessions.id"],
-            ondelete="CASCADE",
-        ),
         UniqueConstraint("user_id", "session_id", "question_id"),
-        UniqueConstraint("user_id", "debugging_session_id", "question_id"),
         UniqueConstraint("user_id", "mastery_id", "ordinal"),
         Index(None, "user_id", "created_at", "id"),
+        Index(None, "user_id", "topic", "created_at", "id"),
     )
 
     user_id: Mapped[int] = _owner(primary_key=True)
     id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False, default=new_id)
     session_id: Mapped[int | None] = mapped_column(BigInteger)
-    debugging_session_id: Mapped[int | None] = mapped_column(BigInteger)
     mastery_id: Mapped[int] = mapped_column(BigInteger)
     ordinal: Mapped[int] = mapped_column(Integer)
     """The place of this answer in the log of its mastery record, from 1."""
@@ -341,23 +352,6 @@ class AskedQuestion(db.Model):  # type: ignore[name-defined]
     last_asked_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
-class DebuggingSession(db.Model):  # type: ignore[name-defined]
-    """A debugging practice: challenges explained one after the other; its answers stand among the attempts."""
-
-    __tablename__ = "debugging_sessions"
-    __table_args__ = (Index(None, "user_id", "start_time", "id"),)
-
-    user_id: Mapped[int] = _owner(primary_key=True)
-    id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False, default=new_id)
-    status: Mapped[str] = mapped_column(String(16))
-    start_time: Mapped[datetime] = mapped_column(UtcDateTime)
-    end_time: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    count: Mapped[int] = mapped_column(Integer, default=0)
-    combined_total: Mapped[float] = mapped_column(Float, default=0.0)
-    summary: Mapped[str | None] = mapped_column(Text)
-    asked_challenges: Mapped[list[str]] = mapped_column(JsonText)
-
-
 class DebuggingChallenge(db.Model):  # type: ignore[name-defined]
     """A short program with one bug, its correction and the accepted explanations."""
 
@@ -366,6 +360,7 @@ class DebuggingChallenge(db.Model):  # type: ignore[name-defined]
     id: Mapped[str] = mapped_column(String(100), primary_key=True)
     language: Mapped[str] = mapped_column(String(16))
     topic: Mapped[str] = mapped_column(String(64), index=True)
+    subtopic: Mapped[str] = mapped_column(String(64))
     title: Mapped[str] = mapped_column(String(200))
     difficulty: Mapped[str] = mapped_column(String(8))
     buggy_code: Mapped[str] = mapped_column(Text)
@@ -373,7 +368,41 @@ class DebuggingChallenge(db.Model):  # type: ignore[name-defined]
     expected_answers: Mapped[list[str]] = mapped_column(JsonText)
     keywords: Mapped[list[str]] = mapped_column(JsonText)
     concepts: Mapped[list[str]] = mapped_column(JsonText)
+    position: Mapped[int] = mapped_column(Integer)
     retired: Mapped[bool] = mapped_column(default=False)
+
+
+class IdempotencyKey(db.Model):  # type: ignore[name-defined]
+    """The reply to a request that may be repeated. It commits together with what the request changed.
+
+    `user_id` is 0 for requests before signing in; so it cannot refer to an account.
+    """
+
+    __tablename__ = "idempotency_keys"
+    __table_args__ = (Index(None, "user_id", "created_at"),)
+
+    user_id: Mapped[int] = mapped_column(_BIG, primary_key=True, autoincrement=False)
+    key: Mapped[str] = mapped_column(String(255), primary_key=True)
+    fingerprint: Mapped[str] = mapped_column(String(64))
+    status: Mapped[int] = mapped_column(Integer)
+    headers: Mapped[dict[str, str]] = mapped_column(JsonText)
+    body: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class ConceptCount(db.Model):  # type: ignore[name-defined]
+    """How often all learners together mentioned and missed a concept. A reset of mastery does not change it.
+
+    `slot` spreads the learners, so that those who answer at the same time seldom wait for one row.
+    """
+
+    __tablename__ = "concept_counts"
+
+    topic: Mapped[str] = mapped_column(String(64), primary_key=True)
+    concept: Mapped[str] = mapped_column(String(100), primary_key=True)
+    slot: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    mentioned: Mapped[int] = mapped_column(Integer)
+    missed: Mapped[int] = mapped_column(Integer)
 
 
 class AuditEvent(db.Model):  # type: ignore[name-defined]
@@ -387,6 +416,9 @@ class AuditEvent(db.Model):  # type: ignore[name-defined]
     action: Mapped[str] = mapped_column(String(32))
     actor_id: Mapped[int | None] = mapped_column(_BIG, ForeignKey("users.id", ondelete="SET NULL"))
     user_id: Mapped[int | None] = mapped_column(_BIG, ForeignKey("users.id", ondelete="SET NULL"))
+    actor_pseudonym: Mapped[str | None] = mapped_column(String(32))
+    user_pseudonym: Mapped[str | None] = mapped_column(String(32))
+    """What is left of an account that was deleted."""
     topic: Mapped[str | None] = mapped_column(String(64))
     reason: Mapped[str | None] = mapped_column(String(500))
     details: Mapped[dict[str, Any]] = mapped_column(JsonText)

@@ -6,7 +6,7 @@ from flask_jwt_extended import get_jwt
 
 from api.context import learner, login_family, services, token_owner
 from api.http import ApiBlueprint
-from api.schemas import LoginSchema, LogoutSchema, MeSchema, RegisterSchema, TokensSchema
+from api.schemas.accounts import LoginSchema, LogoutSchema, MeSchema, RegisterSchema, TokensSchema
 from api.security import tokens_for
 
 blueprint = ApiBlueprint("accounts", __name__, url_prefix="/api/auth", description="Register, sign in, sign out")

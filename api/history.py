@@ -9,7 +9,7 @@ from api.context import learner, services
 from api.cursors import to_cursor
 from api.http import ApiBlueprint
 from api.practice import session_view
-from api.schemas import RecordedSessionSchema, SessionListQuerySchema, SessionListSchema
+from api.schemas.history import RecordedSessionSchema, SessionListQuerySchema, SessionListSchema
 
 blueprint = ApiBlueprint("history", __name__, url_prefix="/api", description="Sessions of the past")
 

@@ -5,7 +5,7 @@ from typing import Any
 from adaptive_controller import AnswerOutcome, SessionStatus
 from api.context import learner, services
 from api.http import ApiBlueprint
-from api.schemas import (
+from api.schemas.practice import (
     AnswerOutcomeSchema,
     FinishedSessionSchema,
     GiveAnswerSchema,

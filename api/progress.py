@@ -8,7 +8,7 @@ import orjson
 from adaptive_state import TopicMastery
 from api.context import learner, services
 from api.http import ApiBlueprint
-from api.schemas import (
+from api.schemas.mastery import (
     PolicySchema,
     ProgressSchema,
     ResetRequestSchema,

@@ -35,7 +35,7 @@ def sources() -> Iterator[tuple[str, Path]]:
     for path in sorted(ROOT.glob("*.py")):
         yield path.name.removesuffix(".py"), path
     for package in PACKAGES:
-        for path in sorted((ROOT / package).glob("*.py")):
+        for path in sorted((ROOT / package).rglob("*.py")):
             yield package, path
 
 

@@ -19,7 +19,6 @@ from models import (
     Attempt,
     AuditEvent,
     BankImport,
-    DebuggingSession,
     InterviewSession,
     TokenFamily,
     User,
@@ -555,14 +554,6 @@ def test_an_attempt_in_another_learners_session_is_refused(any_app: Flask) -> No
         save(attempt(owner_id, session_id=7))
 
 
-def test_an_attempt_in_another_learners_debugging_session_is_refused(any_app: Flask) -> None:
-    owner_id, other_id = sign_up(any_app).id, sign_up(any_app).id
-    with any_app.app_context():
-        save(DebuggingSession(user_id=owner_id, id=7, status="active", start_time=NOON, asked_challenges=[]))
-        refused_by_the_database(attempt(other_id, debugging_session_id=7))
-        save(attempt(owner_id, debugging_session_id=7))
-
-
 def test_rows_of_nobody_are_refused(any_app: Flask) -> None:
     with any_app.app_context():
         refused_by_the_database(UserMastery(user_id=999, topic="dbms"))
@@ -577,15 +568,13 @@ def test_everything_of_a_learner_goes_with_the_learner(any_app: Flask) -> None:
             save(
                 UserMastery(user_id=owner, topic="dbms"),
                 interview(owner, id=7),
-                DebuggingSession(user_id=owner, id=8, status="active", start_time=NOON, asked_challenges=[]),
                 attempt(owner, session_id=7, ordinal=1),
-                attempt(owner, debugging_session_id=8, ordinal=2),
                 AskedQuestion(user_id=owner, question_id="q-1", topic="dbms", last_asked_at=NOON),
                 AuditEvent(at=NOON, action="test", actor_id=owner, user_id=owner, details={}),
             )
         db.session.execute(delete(User).where(User.id == user_id))
         db.session.commit()
-    owned = (UserMastery, InterviewSession, DebuggingSession, Attempt, AskedQuestion, TokenFamily)
+    owned = (UserMastery, InterviewSession, Attempt, AskedQuestion, TokenFamily)
     with any_app.app_context():
         assert {table.__tablename__: how_many(table, user_id) for table in owned} == {
             table.__tablename__: 0 for table in owned

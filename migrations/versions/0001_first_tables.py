@@ -2,7 +2,7 @@
 
 Revision ID: 0001
 Revises: 
-Create Date: 2026-11-22 02:21:20.041926
+Create Date: 2026-11-22 02:28:38.488275
 
 """
 from alembic import op
@@ -31,10 +31,19 @@ def upgrade():
     sa.Column('source', sa.String(length=255), nullable=False),
     sa.PrimaryKeyConstraint('slug', name=op.f('pk_bank_topics'))
     )
+    op.create_table('concept_counts',
+    sa.Column('topic', sa.String(length=64), nullable=False),
+    sa.Column('concept', sa.String(length=100), nullable=False),
+    sa.Column('slot', sa.Integer(), autoincrement=False, nullable=False),
+    sa.Column('mentioned', sa.Integer(), nullable=False),
+    sa.Column('missed', sa.Integer(), nullable=False),
+    sa.PrimaryKeyConstraint('topic', 'concept', 'slot', name=op.f('pk_concept_counts'))
+    )
     op.create_table('debugging_challenges',
     sa.Column('id', sa.String(length=100), nullable=False),
     sa.Column('language', sa.String(length=16), nullable=False),
     sa.Column('topic', sa.String(length=64), nullable=False),
+    sa.Column('subtopic', sa.String(length=64), nullable=False),
     sa.Column('title', sa.String(length=200), nullable=False),
     sa.Column('difficulty', sa.String(length=8), nullable=False),
     sa.Column('buggy_code', sa.Text(), nullable=False),
@@ -42,6 +51,7 @@ def upgrade():
     sa.Column('expected_answers', sa.Text(), nullable=False),
     sa.Column('keywords', sa.Text(), nullable=False),
     sa.Column('concepts', sa.Text(), nullable=False),
+    sa.Column('position', sa.Integer(), nullable=False),
     sa.Column('retired', sa.Boolean(), nullable=False),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_debugging_challenges'))
     )
@@ -54,6 +64,19 @@ def upgrade():
     sa.Column('vector', sa.LargeBinary(), nullable=False),
     sa.PrimaryKeyConstraint('fingerprint', 'text_key', name=op.f('pk_expected_vectors'))
     )
+    op.create_table('idempotency_keys',
+    sa.Column('user_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), autoincrement=False, nullable=False),
+    sa.Column('key', sa.String(length=255), nullable=False),
+    sa.Column('fingerprint', sa.String(length=64), nullable=False),
+    sa.Column('status', sa.Integer(), nullable=False),
+    sa.Column('headers', sa.Text(), nullable=False),
+    sa.Column('body', sa.Text(), nullable=False),
+    sa.Column('created_at', sa.DateTime(timezone=True), nullable=False),
+    sa.PrimaryKeyConstraint('user_id', 'key', name=op.f('pk_idempotency_keys'))
+    )
+    with op.batch_alter_table('idempotency_keys', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_idempotency_keys_user_id_created_at'), ['user_id', 'created_at'], unique=False)
+
     op.create_table('users',
     sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
     sa.Column('username', sa.String(length=64), nullable=False),
@@ -80,6 +103,8 @@ def upgrade():
     sa.Column('action', sa.String(length=32), nullable=False),
     sa.Column('actor_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=True),
     sa.Column('user_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=True),
+    sa.Column('actor_pseudonym', sa.String(length=32), nullable=True),
+    sa.Column('user_pseudonym', sa.String(length=32), nullable=True),
     sa.Column('topic', sa.String(length=64), nullable=True),
     sa.Column('reason', sa.String(length=500), nullable=True),
     sa.Column('details', sa.Text(), nullable=False),
@@ -116,22 +141,6 @@ def upgrade():
     with op.batch_alter_table('bank_questions', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_bank_questions_topic'), ['topic'], unique=False)
 
-    op.create_table('debugging_sessions',
-    sa.Column('user_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
-    sa.Column('id', sa.BigInteger(), autoincrement=False, nullable=False),
-    sa.Column('status', sa.String(length=16), nullable=False),
-    sa.Column('start_time', sa.DateTime(timezone=True), nullable=False),
-    sa.Column('end_time', sa.DateTime(timezone=True), nullable=True),
-    sa.Column('count', sa.Integer(), nullable=False),
-    sa.Column('combined_total', sa.Float(), nullable=False),
-    sa.Column('summary', sa.Text(), nullable=True),
-    sa.Column('asked_challenges', sa.Text(), nullable=False),
-    sa.ForeignKeyConstraint(['user_id'], ['users.id'], name=op.f('fk_debugging_sessions_user_id_users'), ondelete='CASCADE'),
-    sa.PrimaryKeyConstraint('user_id', 'id', name=op.f('pk_debugging_sessions'))
-    )
-    with op.batch_alter_table('debugging_sessions', schema=None) as batch_op:
-        batch_op.create_index(batch_op.f('ix_debugging_sessions_user_id_start_time_id'), ['user_id', 'start_time', 'id'], unique=False)
-
     op.create_table('interview_sessions',
     sa.Column('user_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
     sa.Column('id', sa.BigInteger(), autoincrement=False, nullable=False),
@@ -146,12 +155,15 @@ def upgrade():
     sa.Column('last_answer_at', sa.DateTime(timezone=True), nullable=True),
     sa.Column('completed_at', sa.DateTime(timezone=True), nullable=True),
     sa.Column('feedback', sa.Text(), nullable=True),
+    sa.Column('given_score', sa.Float(), nullable=True),
+    sa.Column('given_duration', sa.Float(), nullable=True),
     sa.Column('state', sa.Text(), nullable=False),
     sa.ForeignKeyConstraint(['user_id'], ['users.id'], name=op.f('fk_interview_sessions_user_id_users'), ondelete='CASCADE'),
     sa.PrimaryKeyConstraint('user_id', 'id', name=op.f('pk_interview_sessions'))
     )
     with op.batch_alter_table('interview_sessions', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_interview_sessions_user_id_created_at_id'), ['user_id', 'created_at', 'id'], unique=False)
+        batch_op.create_index(batch_op.f('ix_interview_sessions_user_id_session_type_created_at_id'), ['user_id', 'session_type', 'created_at', 'id'], unique=False)
 
     op.create_table('token_families',
     sa.Column('user_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
@@ -189,6 +201,7 @@ def upgrade():
     sa.Column('weak_concepts', sa.Text(), nullable=False),
     sa.Column('strong_concepts', sa.Text(), nullable=False),
     sa.Column('concept_stagnation', sa.Text(), nullable=False),
+    sa.Column('version', sa.Integer(), nullable=False),
     sa.ForeignKeyConstraint(['user_id'], ['users.id'], name=op.f('fk_user_masteries_user_id_users'), ondelete='CASCADE'),
     sa.PrimaryKeyConstraint('user_id', 'topic', name=op.f('pk_user_masteries'))
     )
@@ -196,7 +209,6 @@ def upgrade():
     sa.Column('user_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
     sa.Column('id', sa.BigInteger(), autoincrement=False, nullable=False),
     sa.Column('session_id', sa.BigInteger(), nullable=True),
-    sa.Column('debugging_session_id', sa.BigInteger(), nullable=True),
     sa.Column('mastery_id', sa.BigInteger(), nullable=False),
     sa.Column('ordinal', sa.Integer(), nullable=False),
     sa.Column('starts_session', sa.Boolean(), nullable=False),
@@ -224,16 +236,15 @@ def upgrade():
     sa.Column('difficulty_before', sa.String(length=8), nullable=False),
     sa.Column('difficulty_after', sa.String(length=8), nullable=False),
     sa.Column('created_at', sa.DateTime(timezone=True), nullable=False),
-    sa.ForeignKeyConstraint(['user_id', 'debugging_session_id'], ['debugging_sessions.user_id', 'debugging_sessions.id'], name=op.f('fk_attempts_user_id_debugging_session_id_debugging_sessions'), ondelete='CASCADE'),
     sa.ForeignKeyConstraint(['user_id', 'session_id'], ['interview_sessions.user_id', 'interview_sessions.id'], name=op.f('fk_attempts_user_id_session_id_interview_sessions'), ondelete='CASCADE'),
     sa.ForeignKeyConstraint(['user_id'], ['users.id'], name=op.f('fk_attempts_user_id_users'), ondelete='CASCADE'),
     sa.PrimaryKeyConstraint('user_id', 'id', name=op.f('pk_attempts')),
-    sa.UniqueConstraint('user_id', 'debugging_session_id', 'question_id', name=op.f('uq_attempts_user_id_debugging_session_id_question_id')),
     sa.UniqueConstraint('user_id', 'mastery_id', 'ordinal', name=op.f('uq_attempts_user_id_mastery_id_ordinal')),
     sa.UniqueConstraint('user_id', 'session_id', 'question_id', name=op.f('uq_attempts_user_id_session_id_question_id'))
     )
     with op.batch_alter_table('attempts', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_attempts_user_id_created_at_id'), ['user_id', 'created_at', 'id'], unique=False)
+        batch_op.create_index(batch_op.f('ix_attempts_user_id_topic_created_at_id'), ['user_id', 'topic', 'created_at', 'id'], unique=False)
 
     # ### end Alembic commands ###
 
@@ -241,19 +252,17 @@ def upgrade():
 def downgrade():
     # ### commands auto generated by Alembic - please adjust! ###
     with op.batch_alter_table('attempts', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_attempts_user_id_topic_created_at_id'))
         batch_op.drop_index(batch_op.f('ix_attempts_user_id_created_at_id'))
 
     op.drop_table('attempts')
     op.drop_table('user_masteries')
     op.drop_table('token_families')
     with op.batch_alter_table('interview_sessions', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_interview_sessions_user_id_session_type_created_at_id'))
         batch_op.drop_index(batch_op.f('ix_interview_sessions_user_id_created_at_id'))
 
     op.drop_table('interview_sessions')
-    with op.batch_alter_table('debugging_sessions', schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f('ix_debugging_sessions_user_id_start_time_id'))
-
-    op.drop_table('debugging_sessions')
     with op.batch_alter_table('bank_questions', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_bank_questions_topic'))
 
@@ -265,11 +274,16 @@ def downgrade():
     op.drop_table('audit_events')
     op.drop_table('asked_questions')
     op.drop_table('users')
+    with op.batch_alter_table('idempotency_keys', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_idempotency_keys_user_id_created_at'))
+
+    op.drop_table('idempotency_keys')
     op.drop_table('expected_vectors')
     with op.batch_alter_table('debugging_challenges', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_debugging_challenges_topic'))
 
     op.drop_table('debugging_challenges')
+    op.drop_table('concept_counts')
     op.drop_table('bank_topics')
     op.drop_table('bank_imports')
     # ### end Alembic commands ###
