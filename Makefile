@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: serve setup test lint clean
+.PHONY: serve setup test openapi fuzz lint clean
 
 serve: setup
 	@exec $(BIN)/gunicorn
@@ -13,6 +13,12 @@ setup: .venv/installed
 
 test: .venv/installed-dev
 	@$(BIN)/pytest
+
+openapi: .venv/installed-dev
+	@$(BIN)/flask --app app openapi write docs/openapi.json
+
+fuzz: .venv/installed-dev
+	@$(BIN)/pytest -n 0 tests/test_contract.py -k fuzzer --cases-per-operation=$(or $(CASES),100)
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .

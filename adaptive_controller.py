@@ -114,7 +114,8 @@ class AdaptiveInterviewController:
         now = self._clock()
         with self._store.transaction():
             self._store.lock_learner(user_id)
-            planned = chosen or plan_topics(self._store.mastery_levels(user_id), list(bank.topics))
+            asked_topics = [topic.slug for topic in bank if topic.active_questions]
+            planned = chosen or plan_topics(self._store.mastery_levels(user_id), asked_topics)
             state = self._ask(user_id, AdaptiveInterviewState(topics=planned), planned, bank, at=now)
             if state is None:
                 raise NothingToAsk("There is no question in the chosen topics.")
@@ -148,7 +149,8 @@ class AdaptiveInterviewController:
         the transaction begins, so that no lock is held meanwhile. Raises `NotFound`, `QuestionNotOpen`,
         `ModelUnavailable` and `ScoreOutOfRange`; then nothing is recorded.
         """
-        sampled = _expect_open(self._store.session(user_id, session_id).state, question_id)
+        received = self._clock()
+        sampled = expect_open(self._store.practice_session(user_id, session_id).state, question_id)
         bank = self._store.bank()
         question = bank.question(sampled.question_id)
         self._store.release()
@@ -162,10 +164,10 @@ class AdaptiveInterviewController:
         now = self._clock()
         with self._store.transaction():
             self._store.lock_learner(user_id)
-            session = self._store.session(user_id, session_id)
+            session = self._store.practice_session(user_id, session_id)
             state = session.state
-            opened = _expect_open(state, question_id)
-            taken = now.timestamp() - opened.asked_at if response_time is None else response_time
+            opened = expect_open(state, question_id)
+            waited = max(received.timestamp() - opened.asked_at, 0.0)
             given = GivenAnswer(
                 topic=question.topic,
                 question_id=question.id,
@@ -174,14 +176,14 @@ class AdaptiveInterviewController:
                 answer=answer,
                 score=score,
                 scorer=self._scorer.name,
-                response_time=max(taken, 0.0) if response_time is None else taken,
+                response_time=waited if response_time is None else response_time,
                 at=now,
                 session_id=session_id,
                 counted_in=state.counted_in.get(question.topic),
             )
             recorded = record_answer(self._store, user_id, given, self._policy)
-            self._step_session(session, recorded.attempt)
-            action = self._advance(session, state.current_difficulty, bank, at=now)
+            step_session(session, recorded.attempt, self._policy)
+            action = self._advance(session, state.current_difficulty, bank, received=received, at=now)
         return AnswerOutcome(
             attempt=recorded.attempt,
             explanation=explain_change(recorded.before, recorded.after, score, self._policy),
@@ -195,7 +197,7 @@ class AdaptiveInterviewController:
         """Ends a session; ending it again changes nothing. Raises `NotFound`."""
         with self._store.transaction():
             self._store.lock_learner(user_id)
-            session = self._store.session(user_id, session_id)
+            session = self._store.practice_session(user_id, session_id)
             if session.status == SessionStatus.ACTIVE:
                 self._complete(session, at=self._clock())
         return session
@@ -220,23 +222,21 @@ class AdaptiveInterviewController:
             asked_at=datetime.fromtimestamp(opened.asked_at, tz=session.created_at.tzinfo),
         )
 
-    def _step_session(self, session: InterviewSession, attempt: Attempt) -> None:
-        verdict = self._policy.verdict(attempt.combined_score)
-        session.state = session.state.counting_in(attempt.mastery_id).after_answer(verdict, self._policy)
-        session.questions_count += 1
-        session.combined_total += attempt.combined_score
-        session.last_answer_at = attempt.created_at
-
     def _advance(
-        self, session: InterviewSession, difficulty: Difficulty, bank: QuestionBank, *, at: datetime
+        self,
+        session: InterviewSession,
+        difficulty: Difficulty,
+        bank: QuestionBank,
+        *,
+        received: datetime,
+        at: datetime,
     ) -> Action:
         """Ask the next question, or complete the session when it is full, out of time or out of questions.
 
-        `difficulty` is the session's before the answer.
+        `difficulty` is the session's before the answer; `received` is when the answer came, before it was scored.
         """
-        timed_out = at - session.created_at >= timedelta(minutes=session.max_minutes)
         answered = session.state
-        if timed_out or session.questions_count >= session.max_questions:
+        if is_over(session, at=received):
             return self._complete(session, at=at)
         others = _from_next(answered.topics, answered.topic)
         stays = answered.questions_on_topic < QUESTIONS_PER_TOPIC
@@ -288,17 +288,41 @@ class AdaptiveInterviewController:
         return None
 
     def _complete(self, session: InterviewSession, *, at: datetime) -> Action:
-        session.status = SessionStatus.COMPLETED
-        session.completed_at = at
-        session.state = session.state.closed()
-        session.feedback = session_feedback(self.summary(session))
+        complete_session(session, self._store.attempts(session.user_id, session.id), at=at)
         return Action.FINALIZE
 
 
-def _expect_open(state: AdaptiveInterviewState, question_id: str) -> OpenQuestion:
-    if state.open_question is None or state.open_question.question_id != question_id:
-        raise QuestionNotOpen(f"The question {question_id!r} is not the one that waits for an answer.")
-    return state.open_question
+def expect_open(state: AdaptiveInterviewState, question_id: str) -> OpenQuestion:
+    """The open question, if it is that one; raises `QuestionNotOpen`."""
+    opened = state.open_question
+    if opened is None:
+        raise QuestionNotOpen("This session is over: no question of it waits for an answer.")
+    if opened.question_id != question_id:
+        raise QuestionNotOpen(f"The question that waits for an answer is {opened.question_id!r}, not {question_id!r}.")
+    return opened
+
+
+def step_session(session: InterviewSession, attempt: Attempt, policy: MasteryPolicy) -> None:
+    """Count an attempt in its session."""
+    verdict = policy.verdict(attempt.combined_score)
+    session.state = session.state.counting_in(attempt.mastery_id).after_answer(verdict, policy)
+    session.questions_count += 1
+    session.combined_total += attempt.combined_score
+    session.last_answer_at = attempt.created_at
+
+
+def is_over(session: InterviewSession, *, at: datetime) -> bool:
+    """Whether a session is full or out of time."""
+    timed_out = at - session.created_at >= timedelta(minutes=session.max_minutes)
+    return timed_out or session.questions_count >= session.max_questions
+
+
+def complete_session(session: InterviewSession, attempts: Sequence[Attempt], *, at: datetime) -> None:
+    """End a session that had these attempts."""
+    session.status = SessionStatus.COMPLETED
+    session.completed_at = at
+    session.state = session.state.closed()
+    session.feedback = session_feedback(summarise(attempts, session))
 
 
 def _from_next(topics: Sequence[str], topic: str) -> tuple[str, ...]:

@@ -7,19 +7,24 @@ from dotenv import load_dotenv
 from flask import Flask
 from flask_cors import CORS
 from flask_migrate import Migrate
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from accounts import Accounts
 from adaptive_controller import AdaptiveInterviewController
+from administration import Administration
 from api import register_api
 from api.context import EXTENSION, Services
 from api.http import configure_openapi
+from api.limits import register_limits
 from api.security import register_tokens
 from commands import register_commands
 from config import ROOT, Settings, load_settings
 from database import prepare_engine
+from debugging import DebuggingController
 from embeddings import KeptVectors, ModelEncoder, TorchEncoder
+from metrics import MeasuredScorer, Metrics
 from models import db
-from scoring import Scorer
+from observations import Observer
 from store import Store, utc_now
 
 MAX_BODY_BYTES = 64 * 1024
@@ -36,6 +41,7 @@ def create_app(
         load_dotenv(ROOT / ".env")
         settings = load_settings()
     app = Flask(__name__, static_folder=None)
+    app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.trusted_proxies)  # type: ignore[method-assign]
     _configure(app, settings)
     db.init_app(app)
     Migrate(app, db, directory=str(ROOT / "migrations"), render_as_batch=True, compare_type=True)
@@ -49,6 +55,7 @@ def create_app(
     )
     register_tokens(app)
     register_api(app)
+    register_limits(app, settings)
     register_commands(app)
     return app
 
@@ -70,14 +77,20 @@ def _configure(app: Flask, settings: Settings) -> None:
 
 def _wire(settings: Settings, encoder: ModelEncoder, clock: Callable[[], datetime]) -> Services:
     store = Store()
-    scorer = Scorer(encoder, KeptVectors(encoder, store), settings.policy)
+    metrics = Metrics()
+    scorer = MeasuredScorer(encoder, KeptVectors(encoder, store), settings.policy, metrics=metrics)
+    keeps_nothing = MeasuredScorer(encoder, encoder, settings.policy, metrics=metrics)
     return Services(
         settings=settings,
         store=store,
         accounts=Accounts(store=store, clock=clock, refresh_lifetime=settings.refresh_token_lifetime),
+        administration=Administration(store=store, encoder=encoder, policy=settings.policy, clock=clock),
         controller=AdaptiveInterviewController(store=store, scorer=scorer, policy=settings.policy, clock=clock),
+        observer=Observer(store=store, scorer=keeps_nothing, policy=settings.policy, clock=clock),
+        debugging=DebuggingController(store=store, scorer=scorer, policy=settings.policy, clock=clock),
         scorer=scorer,
         encoder=encoder,
+        metrics=metrics,
         policy=settings.policy,
         clock=clock,
     )

@@ -1,29 +1,29 @@
 """The `flask` commands: prepare an installation, make an administrator, load the question bank."""
 
 import os
+from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 
 import click
 from flask import Flask
-from flask.cli import AppGroup
 from flask_migrate import upgrade
 from marshmallow import ValidationError, validate
 from sqlalchemy.exc import SQLAlchemyError
-from tqdm import tqdm
 
-from accounts import MAX_PASSWORD, MIN_PASSWORD, Role
+from accounts import MAX_PASSWORD, MIN_PASSWORD
+from admin_commands import counted, questions, users, watched_batches
+from administration import expected_texts, keep_vectors
 from api.context import services
+from challenges import Challenge, load_challenges
 from config import ROOT
-from embeddings import KeptVectors, ModelUnavailable
+from embeddings import ModelUnavailable
 from question_bank import InvalidBank, Topic, load_topics
 from store import checksum
 
 QUESTIONS = ROOT / "questions"
+CHALLENGES = QUESTIONS / "challenges"
 BANK_SOURCE = "questions/"
-TEXTS_PER_STEP = 32
-
-users = AppGroup("users", help="Accounts.")
-questions = AppGroup("questions", help="The question bank.")
 
 
 def register_commands(app: Flask) -> None:
@@ -53,62 +53,62 @@ def load(folder: Path) -> None:
 @users.command("create-admin")
 @click.argument("email")
 def create_admin(email: str) -> None:
-    """Make EMAIL an administrator: the account that has this email, or a new one.
+    """Make EMAIL an administrator, whether it has an account or not.
 
-    The password of a new account comes from ADMIN_PASSWORD or from the prompt.
+    The password comes from ADMIN_PASSWORD or from the prompt. An account that has this email already gets it too, and
+    all its logins end; to promote somebody who keeps password and logins, use `flask users role`.
     """
-    accounts = services().accounts
-    if accounts.promote(email, Role.ADMIN):
-        click.echo(f"{email} is an administrator now; the password stays as it was.")
-        return
     try:
         validate.Email()(email)
     except ValidationError:
         raise click.ClickException(f"{email!r} is not an email address.") from None
-    user = accounts.create_admin(email=email, password=_admin_password())
-    click.echo(f"Administrator {user.email} was made, with the username {user.username}.")
+    user, is_new = services().accounts.create_admin(email=email, password=_admin_password())
+    if is_new:
+        click.echo(f"Administrator {user.email} was made, with the username {user.username}.")
+    else:
+        click.echo(f"{user.email} is an administrator now, with the new password; earlier logins have ended.")
 
 
 def load_folder(folder: Path) -> None:
     """Load a folder of bank files, unless it is what was loaded last; encode what has no vector yet."""
     service = services()
     source = BANK_SOURCE if folder == QUESTIONS else str(folder)
-    files = sorted(folder.glob("*.yaml"))
-    found = checksum(part for path in files for part in (path.name.encode(), path.read_bytes()))
+    own = source == BANK_SOURCE
+    files = sorted([*folder.glob("*.yaml"), *(CHALLENGES.glob("*.yaml") if own else ())])
+    found = checksum(part for path in files for part in (str(path.relative_to(folder)).encode(), path.read_bytes()))
     if service.store.bank_checksum(source) == found:
-        click.echo(f"The question bank is up to date: {_size(list(service.store.bank()))}.")
+        challenges = service.store.challenges().active if own else ()
+        click.echo(f"The question bank is up to date: {_size(list(service.store.bank()), challenges)}.")
         return
     try:
         topics = load_topics(folder)
+        challenges = tuple(load_challenges(CHALLENGES, topics)) if own else ()
     except InvalidBank as error:
         raise click.ClickException(f"The question bank was not changed.\n{error}") from None
-    _encode_expected_answers(topics)
+    _encode_expected_answers(topics, challenges)
     with service.store.transaction():
         service.store.save_topics(topics, source=source, checksum=found, at=service.clock())
-    click.echo(f"The question bank was loaded: {_size(topics)}.")
+        if own:
+            service.store.save_challenges(challenges)
+    click.echo(f"The question bank was loaded: {_size(topics, challenges)}.")
 
 
-def _encode_expected_answers(topics: list[Topic]) -> None:
+def _encode_expected_answers(topics: list[Topic], challenges: Sequence[Challenge]) -> None:
     """Fill the shelf of vectors, so that no learner waits for it."""
     service = services()
-    texts = [text for topic in topics for question in topic.questions for text in question.expected_answers]
+    asked = [*(topic.questions for topic in topics), [challenge.as_question for challenge in challenges]]
+    texts = expected_texts(chain.from_iterable(asked))
     click.echo("Loading the embedding model ...")
-    kept = KeptVectors(service.encoder, service.store, size=TEXTS_PER_STEP)
     try:
-        service.encoder.load()
-        for start in tqdm(range(0, len(texts), TEXTS_PER_STEP), desc="Encoding expected answers", unit="batch"):
-            kept.encode(texts[start : start + TEXTS_PER_STEP])
+        keep_vectors(service.encoder, service.store, watched_batches(texts))
     except ModelUnavailable as error:
-        raise click.ClickException(str(error)) from None
+        click.echo(f"{error} Answers get 503 until it can; expected answers are encoded then.", err=True)
 
 
-def _size(topics: list[Topic]) -> str:
+def _size(topics: list[Topic], challenges: Sequence[Challenge]) -> str:
     questions_count = sum(len(topic.active_questions) for topic in topics)
-    return f"{_counted(len(topics), 'topic')}, {_counted(questions_count, 'question')}"
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    parts = [counted(len(topics), "topic"), counted(questions_count, "question")]
+    return ", ".join([*parts, counted(len(challenges), "challenge")] if challenges else parts)
 
 
 def _admin_password() -> str:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+import click
+
 from embeddings import PACKAGED_MODEL
 from mastery import MasteryPolicy, UnknownPolicy, policy_named
 
@@ -18,9 +20,14 @@ BACKENDS = ("torch",)
 ENVIRONMENTS = ("development", "production")
 MAX_ACCESS_MINUTES = 1440
 MAX_REFRESH_DAYS = 3650
+MAX_PORT = 65535
+MAX_WORKERS = 256
+MAX_PROXIES = 10
+YES = ("true", "1", "yes", "on")
+NO = ("false", "0", "no", "off")
 
 
-class ConfigurationError(ValueError):
+class ConfigurationError(click.ClickException):
     """The service cannot start with these settings; the message says which one and why."""
 
 
@@ -37,6 +44,10 @@ class Settings:
     policy: MasteryPolicy
     cors_origins: tuple[str, ...]
     production: bool
+    redis_url: str = ""
+    rate_limits_enabled: bool = True
+    trusted_proxies: int = 0
+    metrics_token: str = ""
 
     @property
     def is_sqlite(self) -> bool:
@@ -50,6 +61,7 @@ def load_settings(environment: Mapping[str, str] = os.environ, *, instance: Path
     Raises `ConfigurationError` for a value that cannot be used.
     """
     production = _is_production(environment.get("GRADUS_ENV", ""), environment.get("FLASK_ENV", ""))
+    _whole(environment, "PORT", 5000, MAX_PORT)
     return Settings(
         database_url=_database_url(environment.get("DATABASE_URL", ""), instance),
         jwt_secret_key=_secret_key(environment.get("JWT_SECRET_KEY", ""), instance, production=production),
@@ -60,6 +72,10 @@ def load_settings(environment: Mapping[str, str] = os.environ, *, instance: Path
         policy=_policy(environment.get("MASTERY_POLICY") or "reference"),
         cors_origins=tuple(environment.get("CORS_ORIGINS", "").replace(",", " ").split()),
         production=production,
+        redis_url=environment.get("REDIS_URL", ""),
+        rate_limits_enabled=_limits_enabled(environment),
+        trusted_proxies=_whole(environment, "TRUSTED_PROXIES", 0, MAX_PROXIES, lowest=0),
+        metrics_token=_metrics_token(environment.get("METRICS_TOKEN", "")),
     )
 
 
@@ -107,10 +123,31 @@ def _is_production(own: str, flasks: str) -> bool:
     return (own or flasks) == "production"
 
 
-def _whole(environment: Mapping[str, str], name: str, default: int, highest: int) -> int:
+def _limits_enabled(environment: Mapping[str, str]) -> bool:
+    """Whether rates are limited; several processes can only do so together, in Redis."""
+    answer = (environment.get("RATE_LIMITS_ENABLED") or "true").lower()
+    if answer not in YES + NO:
+        raise ConfigurationError(f"RATE_LIMITS_ENABLED must be true or false, not {answer!r}.")
+    workers = _whole(environment, "WEB_CONCURRENCY", 1, MAX_WORKERS)
+    if answer in YES and workers > 1 and not environment.get("REDIS_URL"):
+        raise ConfigurationError(
+            f"WEB_CONCURRENCY is {workers}, and {workers} workers cannot count requests together in memory:"
+            " set REDIS_URL, or RATE_LIMITS_ENABLED=false where something else limits them."
+        )
+    return answer in YES
+
+
+def _metrics_token(token: str) -> str:
+    """The token as a header can carry it."""
+    if not (token.isascii() and token.isprintable()) or " " in token:
+        raise ConfigurationError("METRICS_TOKEN must be printable ASCII without spaces.")
+    return token
+
+
+def _whole(environment: Mapping[str, str], name: str, default: int, highest: int, *, lowest: int = 1) -> int:
     text = environment.get(name) or str(default)
-    if not (text.isascii() and text.isdigit() and len(text) < 10 and 1 <= int(text) <= highest):
-        raise ConfigurationError(f"{name} must be a whole number from 1 to {highest}, not {text[:40]!r}.")
+    if not (text.isascii() and text.isdigit() and len(text) < 10 and lowest <= int(text) <= highest):
+        raise ConfigurationError(f"{name} must be a whole number from {lowest} to {highest}, not {text[:40]!r}.")
     return int(text)
 
 

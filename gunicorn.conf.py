@@ -2,7 +2,10 @@
 
 import logging
 import os
+import shutil
+import tempfile
 import threading
+import time
 from typing import Any
 
 from dotenv import load_dotenv
@@ -25,18 +28,43 @@ accesslog = None
 os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // workers)))
 control_socket_disable = True
 
+METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+"""Where the workers count together (see metrics.py); a new one for every start, for figures begin at 0."""
+
+
+def on_starting(_server: Any) -> None:
+    """Make the folder of metrics, before any worker looks for it."""
+    os.environ[METRICS_FOLDER] = tempfile.mkdtemp(prefix="gradus-metrics-")
+
+
+def child_exit(_server: Any, worker: Any) -> None:
+    """What a worker counted stays; what it said of itself goes with it."""
+    from prometheus_client.multiprocess import mark_process_dead
+
+    mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
+
+
+def on_exit(_server: Any) -> None:
+    """Remove the folder of metrics."""
+    shutil.rmtree(os.environ[METRICS_FOLDER], ignore_errors=True)
+
 
 def post_worker_init(worker: Any) -> None:
     """Load the model beside the first requests, so that the process answers at once."""
     from api.context import EXTENSION
     from embeddings import ModelUnavailable
 
-    encoder = worker.wsgi.extensions[EXTENSION].encoder
+    service = worker.wsgi.extensions[EXTENSION]
+    service.metrics.note_model(loaded=False)
 
     def warm_up() -> None:
-        try:
-            encoder.load()
-        except ModelUnavailable as error:
-            logging.getLogger("gunicorn.error").error("%s Answers get 503 until it can.", error)
+        while True:
+            try:
+                service.encoder.load()
+                service.metrics.note_model(loaded=True)
+                return
+            except ModelUnavailable as error:
+                logging.getLogger("gunicorn.error").error("%s; answers get 503 until it can", error)
+                time.sleep(error.retry_after + 1)
 
     threading.Thread(target=warm_up, name="model-warm-up", daemon=True).start()

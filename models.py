@@ -25,6 +25,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from adaptive_state import (
     AdaptiveInterviewState,
     AnswerEvidence,
+    CorruptConceptDocument,
     TopicMastery,
     concepts_from_documents,
 )
@@ -125,6 +126,8 @@ class UserMastery(db.Model):  # type: ignore[name-defined]
     def __init__(self, **values: Any) -> None:
         """Defaults are filled in at once: a column's own default would be None until the first flush."""
         super().__init__(**{"id": new_id(), **PROGRESS_DEFAULTS, **LEGACY_DEFAULTS, **values})
+        if "concept_masteries" in values:
+            self.set_concept_masteries(self.get_concept_masteries())
 
     @property
     def mastery(self) -> TopicMastery:
@@ -137,6 +140,16 @@ class UserMastery(db.Model):  # type: ignore[name-defined]
         stored = {name: getattr(self, name) for name in PROGRESS_DEFAULTS}
         values = {name: PROGRESS_DEFAULTS[name] if value is None else value for name, value in stored.items()}
         return TopicProgress(**{**values, "current_difficulty": Difficulty(values["current_difficulty"])})
+
+    def removed_figures(self) -> dict[str, Any]:
+        """Everything this row says, unrounded, as the audit log keeps it; an unreadable document as its text."""
+        return {
+            "topic": self.topic,
+            "mastery_id": self.id,
+            **asdict(self.progress),
+            "last_session_date": self.last_session_date and self.last_session_date.isoformat(),
+            "concept_masteries": self.concept_masteries,
+        }
 
     def become(self, mastery: TopicMastery, *, at: datetime) -> None:
         """Take over a record that has stepped forward with an answer at that time."""
@@ -171,8 +184,12 @@ class UserMastery(db.Model):  # type: ignore[name-defined]
         self.last_seen = at.timestamp()
 
     def get_concept_masteries(self) -> dict[str, dict[str, Any]]:
-        """The stored concept document."""
-        documents: dict[str, dict[str, Any]] = json.loads(self.concept_masteries or "{}")
+        """The stored concept document; raises `CorruptConceptDocument` where it is no JSON object of objects."""
+        try:
+            documents: dict[str, dict[str, Any]] = json.loads(self.concept_masteries or "{}")
+        except json.JSONDecodeError as error:
+            raise CorruptConceptDocument(f"The concept document of {self.topic!r} is not JSON: {error}.") from None
+        concepts_from_documents(documents)
         return documents
 
     def set_concept_masteries(self, concepts: Mapping[str, Mapping[str, Any]]) -> None:

@@ -2,23 +2,28 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+import orjson
 import yaml
 from marshmallow import Schema, ValidationError, fields, validate
 
 from mastery import Difficulty
+
+T = TypeVar("T")
 
 RESERVED_TOPIC = "all"
 """A reset takes `"all"` for every topic, so no topic may be called that."""
 
 SLUG = re.compile(r"[a-z0-9]+(?:[_-][a-z0-9]+)*\Z")
 MAX_DEPTH = 10
+JSON_ESCAPE = re.compile(r"\\(u[dD][89a-fA-F][0-9a-fA-F]{2}|.)")
+UNLIKE_YAML = re.compile(r"[^\n\r -~\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
 MAX_CONCEPTS_PER_QUESTION = 4
 
 
@@ -89,6 +94,11 @@ class QuestionBank:
     def __iter__(self) -> Iterator[Topic]:
         return iter(self.topics.values())
 
+    @cached_property
+    def owners(self) -> Mapping[str, str]:
+        """The topic of each question id, retired questions included."""
+        return {question_id: question.topic for question_id, question in self._questions.items()}
+
     def topic(self, slug: str) -> Topic:
         """The topic of that slug; raises `UnknownTopic`."""
         try:
@@ -130,66 +140,74 @@ class InvalidBank(ValueError):
 
 
 _slug = validate.Regexp(SLUG, error="Must be a slug: a-z, 0-9, single - or _ between them.")
-_filled = validate.And(
-    validate.Length(max=4000), validate.Regexp(r"(?s).*[^\W_]", error="Must hold at least one letter or digit.")
+filled = validate.And(
+    validate.Length(max=4000),
+    validate.Regexp(r"(?s).*[^\W_]", error="Must hold at least one letter or digit."),
+    validate.ContainsNoneOf("\x00", error="Must not contain the character U+0000."),
 )
 _subtopic = validate.And(_slug, validate.Length(max=64))
 
 
-def _text(**options: Any) -> fields.String:
-    return fields.String(required=True, validate=options.pop("validate", _filled), **options)
+def text_field(**options: Any) -> fields.String:
+    """A text that must be there; it holds something unless another check is given."""
+    return fields.String(required=True, validate=options.pop("validate", filled), **options)
 
 
-class _ConceptSchema(Schema):
-    name = _text(validate=validate.And(_filled, validate.Length(max=100)))
-    subtopic = _text(validate=_subtopic)
-    aliases = fields.List(_text(), load_default=list)
+class ConceptEntrySchema(Schema):
+    name = text_field(validate=validate.And(filled, validate.Length(max=100)))
+    subtopic = text_field(validate=_subtopic)
+    aliases = fields.List(text_field(), load_default=list)
 
 
-class _QuestionSchema(Schema):
-    id = _text(validate=validate.And(_slug, validate.Length(max=100)))
-    subtopic = _text(validate=_subtopic)
+class ProbeSchema(Schema):
+    """What questions and debugging challenges have in common."""
+
+    id = text_field(validate=validate.And(_slug, validate.Length(max=100)))
+    subtopic = text_field(validate=_subtopic)
     difficulty = fields.String(required=True, validate=validate.OneOf([step.value for step in Difficulty]))
-    text = _text()
-    concepts = fields.List(_text(), required=True, validate=validate.Length(min=1, max=MAX_CONCEPTS_PER_QUESTION))
-    expected_answers = fields.List(_text(), required=True, validate=validate.Length(min=1))
-    keywords = fields.List(_text(), load_default=list)
+    concepts = fields.List(text_field(), required=True, validate=validate.Length(min=1, max=MAX_CONCEPTS_PER_QUESTION))
+    expected_answers = fields.List(text_field(), required=True, validate=validate.Length(min=1))
+    keywords = fields.List(text_field(), load_default=list)
 
 
-class _TopicSchema(Schema):
-    topic = _text(
+class QuestionEntrySchema(ProbeSchema):
+    text = text_field()
+
+
+class TopicFileSchema(Schema):
+    topic = text_field(
         validate=validate.And(
             _slug, validate.Length(max=64), validate.NoneOf([RESERVED_TOPIC], error="No topic may be called 'all'.")
         )
     )
-    title = _text()
-    concepts = fields.List(fields.Nested(_ConceptSchema), required=True, validate=validate.Length(min=1))
-    questions = fields.List(fields.Nested(_QuestionSchema), required=True, validate=validate.Length(min=1))
+    title = text_field()
+    concepts = fields.List(fields.Nested(ConceptEntrySchema), required=True, validate=validate.Length(min=1))
+    questions = fields.List(fields.Nested(QuestionEntrySchema), required=True, validate=validate.Length(min=1))
 
 
 Where = tuple[str | int, ...]
 """The way to a value: keys and indices from the root of the document."""
 
 
-def parse_topic(text: str, file: str, taken: dict[str, str] | None = None) -> Topic:
+def parse_topic(
+    text: str,
+    file: str,
+    taken: dict[str, str] | None = None,
+    *,
+    owners: Mapping[str, str] | None = None,
+    is_json: bool = False,
+) -> Topic:
     """The topic that a bank file holds; raises `InvalidBank` with every problem and its line.
 
     `taken` maps topics and question ids of the files read before to those files; this file's own are added to it.
+    `owners` are those of a bank whose other topics keep their question ids.
     """
-    with _complaining(file):
-        _refuse_depth(text, file)
-        root = yaml.compose(text, Loader=yaml.CBaseLoader)
-        if root is None:
-            raise InvalidBank([BankProblem(file, 1, "The file is empty.")])
-        lines = _Lines(file, root)
-        if problems := list(lines.ambiguities()):
-            raise InvalidBank(problems)
-        values = yaml.load(text, Loader=yaml.CBaseLoader)  # noqa: S506 - it makes nothing but text, lists and mappings
+    lines, values = read_document(text, file, is_json=is_json)
     try:
-        data = _TopicSchema().load(values)
+        data = TopicFileSchema().load(values)
     except ValidationError as error:
         raise InvalidBank(lines.problems(error.messages)) from None
-    found = [*_contradictions(data), *_clashes(data, file, taken or {})]
+    found = [*_contradictions(data), *_clashes(data, file, taken or {}), *_stolen_ids(data, owners or {})]
     if found:
         raise InvalidBank(lines.problem(path, message) for path, message in found)
     if taken is not None:
@@ -197,11 +215,39 @@ def parse_topic(text: str, file: str, taken: dict[str, str] | None = None) -> To
     return _topic(data)
 
 
+def read_document(text: str, file: str, *, is_json: bool = False) -> tuple["Lines", Any]:
+    """What a bank file says, all of it text, lists and mappings, and the finder of its lines; raises `InvalidBank`.
+
+    A value of JSON that is no text stays what it is: no field takes it.
+    """
+    with _complaining(file):
+        values = orjson.loads(text) if is_json else None
+        text = _like_yaml(text) if is_json else text
+        _refuse_depth(text, file)
+        root = yaml.compose(text, Loader=yaml.CBaseLoader)
+        if root is None:
+            raise InvalidBank([BankProblem(file, 1, "The file is empty.")])
+        lines = Lines(file, root)
+        if problems := list(lines.ambiguities()):
+            raise InvalidBank(problems)
+        if not is_json:
+            values = yaml.load(text, Loader=yaml.CBaseLoader)  # noqa: S506 - it makes but text, lists and mappings
+    return lines, values
+
+
+def _like_yaml(text: str) -> str:
+    """JSON with each value on its line, and without what YAML reads in another way: only its lines are looked at."""
+    escapes = JSON_ESCAPE.sub(lambda escape: "?" if escape[1].startswith(("ud", "uD")) else escape[0], text)
+    return UNLIKE_YAML.sub(" ", escapes)
+
+
 @contextmanager
 def _complaining(file: str) -> Iterator[None]:
     """What the YAML parser says of a text, as a problem of its file."""
     try:
         yield
+    except orjson.JSONDecodeError as error:
+        raise InvalidBank([BankProblem(file, error.lineno, f"This is not JSON: {error.msg}.")]) from None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 1
@@ -222,21 +268,27 @@ def _refuse_depth(text: str, file: str) -> None:
 
 def load_topics(folder: Path) -> list[Topic]:
     """The topics of a folder of `*.yaml` files; raises `InvalidBank` with the problems of all files together."""
-    topics: list[Topic] = []
-    problems: list[BankProblem] = []
     taken: dict[str, str] = {}
+    topics = read_folder(folder, lambda text, file: parse_topic(text, file, taken))
+    if not topics:
+        raise InvalidBank([BankProblem(folder.name, 1, "There is no *.yaml file in this folder.")])
+    return topics
+
+
+def read_folder(folder: Path, parse: Callable[[str, str], T]) -> list[T]:
+    """What each `*.yaml` file holds, from its text and name; raises `InvalidBank` with the problems of all of them."""
+    parsed: list[T] = []
+    problems: list[BankProblem] = []
     for path in sorted(folder.glob("*.yaml")):
         try:
-            topics.append(parse_topic(path.read_text(encoding="utf-8"), path.name, taken))
+            parsed.append(parse(path.read_text(encoding="utf-8"), path.name))
         except UnicodeDecodeError as error:
             problems.append(BankProblem(path.name, 1, f"This is not UTF-8: {error.reason}."))
         except InvalidBank as error:
             problems.extend(error.problems)
-    if not topics and not problems:
-        problems.append(BankProblem(folder.name, 1, "There is no *.yaml file in this folder."))
     if problems:
         raise InvalidBank(problems)
-    return topics
+    return parsed
 
 
 def _topic(data: dict[str, Any]) -> Topic:
@@ -323,7 +375,15 @@ def _clashes(data: dict[str, Any], file: str, taken: Mapping[str, str]) -> Itera
             yield path, f"The {name} already stands in {taken[name]}."
 
 
-class _Lines:
+def _stolen_ids(data: dict[str, Any], owners: Mapping[str, str]) -> Iterator[tuple[Where, str]]:
+    """Question ids that belong to other topics."""
+    for i, question in enumerate(data["questions"]):
+        owner = owners.get(question["id"], data["topic"])
+        if owner != data["topic"]:
+            yield ("questions", i, "id"), f"The question id {question['id']!r} belongs to the topic {owner!r}."
+
+
+class Lines:
     """Finds the line of a value from its path in the document."""
 
     def __init__(self, file: str, root: yaml.Node) -> None:

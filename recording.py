@@ -60,6 +60,7 @@ def record_answer(store: Store, user_id: int, given: GivenAnswer, policy: Master
     row.become(after, at=given.at)
     attempt = _attempt(user_id, row.id, given, evidence, before.progress, after.progress, policy)
     store.add_attempt(attempt)
+    store.count_concepts(user_id, given.topic, mentioned=evidence.mentioned, missed=evidence.missed)
     return RecordedAnswer(attempt=attempt, before=before.progress, after=after.progress)
 
 

@@ -5,7 +5,7 @@ import re
 import threading
 import unicodedata
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Protocol
 
@@ -26,20 +26,27 @@ STOP_WORDS = frozenset(
     " both more most other some only own same too very just also there here one".split()
 )
 
+LONGEST_WORD = 50
+"""Longer runs of letters are not English; they would only fill the memory of stems."""
+
 MIN_JOINED_LETTERS = 5
 """Spaces and hyphens are ignored only in names at least this long: `deadlock` is `dead lock`, `as is` is not `asis`."""
 
 _NOT_KNOWING = re.compile(
     r"\b(?:(?:do not|don t|dont|did not|didn t|can not|cannot|can t|cant)"
-    r" (?:really |even |actually )?(?:know|remember|recall|answer|have (?:an|any|the) (?:answer|idea|clue))"
-    r"|no (?:idea|clue|answer)|not sure|not answered|idk|dunno|pass|skip|next question)\b"
+    r" (?:really |even |actually )?(?:know|remember|recall|answer|have (?:an?|any|the) (?:answer|idea|clue))"
+    r"|(?:haven t|have not) (?:an?|any|the) (?:idea|clue)|no (?:idea|clue|answer)|not sure|not answered|idk|dunno"
+    r"|^(?:pass|skip|next)(?= please| this| question|$)|(?<=know )(?:pass|skip))\b"
 )
 """The core of an answer that says "I don't know", among bare words."""
+
+_WORDLESS = re.compile(r"(?:[^\w=\[\]{}()<>+*/&|^%~@#$]|_)*")
+"""Nothing, or the signs people type when they have nothing to say; `==` or `[]` can be an answer."""
 
 _FILLER = frozenset(
     "i am m have ve got really just honestly absolutely unfortunately sorry well um uh hm afraid but and so it this"
     " that the answer one to about of question topic anything at all yet now right please what is was how s a here me"
-    " for on in with know there you something off top my head".split()
+    " for on in with know there you something off top my head lost tbh".split()
 )
 """Words that add nothing to not knowing."""
 
@@ -127,15 +134,7 @@ class Scorer:
         text = Mentions(answer)
         mentioned = tuple(concept.name for concept in concepts if text.mention(concept))
         missed = tuple(concept.name for concept in concepts if concept.name not in mentioned)
-        return AnswerScore(
-            semantic_score=best.semantic_score,
-            keyword_score=best.keyword_score,
-            expected_answer=best.expected_answer,
-            matched_keywords=best.matched_keywords,
-            missed_keywords=best.missed_keywords,
-            mentioned_concepts=mentioned,
-            missed_concepts=missed,
-        )
+        return replace(best, mentioned_concepts=mentioned, missed_concepts=missed)
 
     def _similarities(self, answer: str, expected_answers: Sequence[str]) -> list[float]:
         expected = self._expected.encode(expected_answers)
@@ -205,7 +204,7 @@ def is_silent(answer: str) -> bool:
     """Whether the answer is empty, has no word, or says only that the learner does not know."""
     said = " ".join(words_of(answer))
     rest, cores = _NOT_KNOWING.subn(" ", said)
-    return not said or (cores > 0 and _FILLER.issuperset(rest.split()))
+    return _WORDLESS.fullmatch(answer) is not None or (cores > 0 and _FILLER.issuperset(rest.split()))
 
 
 def key_terms(expected: str, *, question: str = "", keywords: Iterable[str] = ()) -> tuple[KeyTerm, ...]:
@@ -246,9 +245,14 @@ def stems_of(text: str) -> frozenset[str]:
 _local = threading.local()
 
 
-@lru_cache(maxsize=50_000)
 def stem(word: str) -> str:
-    """The Snowball stem of an English word. The stemmer keeps state while it works: each thread has its own."""
+    """The Snowball stem of an English word; what is too long for a word is its own stem."""
+    return _stemmed(word) if len(word) <= LONGEST_WORD else word
+
+
+@lru_cache(maxsize=50_000)
+def _stemmed(word: str) -> str:
+    """The stemmer keeps state while it works: each thread has its own."""
     if not hasattr(_local, "stemmer"):
         _local.stemmer = snowballstemmer.stemmer("english")
     stemmed: str = _local.stemmer.stemWord(word)

@@ -1,7 +1,7 @@
 """What to ask next: sample concepts by priority, then choose the question that probes them."""
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from adaptive_state import ConceptMastery, TopicMastery
@@ -33,20 +33,19 @@ def sample_without_replacement(weights: Mapping[str, float], k: int, *, chance: 
     return tuple(drawn)
 
 
+def priorities(names: Iterable[str], mastery: TopicMastery, *, now: float, policy: MasteryPolicy) -> dict[str, float]:
+    """Each concept's priority at this moment (Unix time); a concept that was never seen counts as new."""
+    velocity = mastery.progress.mastery_velocity
+    concepts = {name: mastery.concepts.get(name) or ConceptMastery(name=name) for name in names}
+    return {name: concept.priority_at(now, velocity=velocity, policy=policy) for name, concept in concepts.items()}
+
+
 def sampling_weights(
-    names: Sequence[str], mastery: TopicMastery, *, now: float, policy: MasteryPolicy
+    names: Iterable[str], mastery: TopicMastery, *, now: float, policy: MasteryPolicy
 ) -> dict[str, float]:
     """Each concept's priority at this moment (Unix time), never below the policy's floor (rulings, 4)."""
-    velocity = mastery.progress.mastery_velocity
-    return {
-        name: max(
-            policy.sampling_weight_floor,
-            (mastery.concepts.get(name) or ConceptMastery(name=name)).priority_at(
-                now, velocity=velocity, policy=policy
-            ),
-        )
-        for name in names
-    }
+    found = priorities(names, mastery, now=now, policy=policy)
+    return {name: max(policy.sampling_weight_floor, priority) for name, priority in found.items()}
 
 
 def choose_question(
@@ -62,23 +61,22 @@ def choose_question(
 ) -> Selection | None:
     """The next question of a topic, or None when every question was asked in this session (`asked`).
 
-    Concepts are sampled by priority. Among the questions nearest to the difficulty, those that this learner was never
-    asked come first (`last_asked`: Unix times by question id); then the one that probes most of the sampled concepts
-    wins, then the one that was asked longest ago, then the first drawn. The question samples those of its concepts
-    that were drawn, filled up by priority to the policy's number.
+    The questions nearest to the difficulty are eligible; of those, the ones that this learner was never asked, while
+    there are any (`last_asked`: Unix times by question id). Concepts are sampled by priority from what the eligible
+    questions probe. The question that probes most of them wins, then the one that was asked longest ago, then the
+    first drawn. It samples those of its concepts that were drawn, filled up by priority to the policy's number.
     """
     candidates = [question for question in topic.active_questions if question.id not in asked]
     if not candidates:
         return None
-    weights = sampling_weights(topic.probed_concepts, mastery, now=now, policy=policy)
+    eligible = _eligible(candidates, difficulty, last_asked)
+    probed = dict.fromkeys(name for question in eligible for name in question.concepts)
+    weights = sampling_weights(probed, mastery, now=now, policy=policy)
     sampled = sample_without_replacement(weights, policy.concepts_per_question, chance=chance)
-    nearest = min(question.difficulty.distance(difficulty) for question in candidates)
-    candidates = [question for question in candidates if question.difficulty.distance(difficulty) == nearest]
-    chance.shuffle(candidates)
+    chance.shuffle(eligible)
     question = max(
-        candidates,
+        eligible,
         key=lambda question: (
-            question.id not in last_asked,
             sum(name in sampled for name in question.concepts),
             -last_asked.get(question.id, 0.0),
         ),
@@ -88,3 +86,11 @@ def choose_question(
     missing = policy.concepts_per_question - len(drawn)
     filled = sample_without_replacement(rest, missing, chance=chance)
     return Selection(question=question, concepts=(*drawn, *filled))
+
+
+def _eligible(
+    candidates: Sequence[Question], difficulty: Difficulty, last_asked: Mapping[str, float]
+) -> list[Question]:
+    nearest = min(question.difficulty.distance(difficulty) for question in candidates)
+    fitting = [question for question in candidates if question.difficulty.distance(difficulty) == nearest]
+    return [question for question in fitting if question.id not in last_asked] or fitting

@@ -6,13 +6,22 @@ from flask_jwt_extended import get_jwt
 
 from api.context import learner, login_family, services, token_owner
 from api.http import ApiBlueprint
-from api.schemas.accounts import LoginSchema, LogoutSchema, MeSchema, RegisterSchema, TokensSchema
+from api.schemas.accounts import (
+    ChangePasswordSchema,
+    LoginSchema,
+    LogoutSchema,
+    MeSchema,
+    PasswordChangedSchema,
+    RegisterSchema,
+    TokensSchema,
+)
 from api.security import tokens_for
 
 blueprint = ApiBlueprint("accounts", __name__, url_prefix="/api/auth", description="Register, sign in, sign out")
 
 
 @blueprint.post("/register")
+@blueprint.retry_safe
 @blueprint.body(RegisterSchema)
 @blueprint.response(201, TokensSchema)
 @blueprint.problems(409)
@@ -22,6 +31,7 @@ def register(body: dict[str, Any]) -> dict[str, Any]:
 
 
 @blueprint.post("/login")
+@blueprint.retry_safe
 @blueprint.body(LoginSchema)
 @blueprint.response(200, TokensSchema)
 @blueprint.problems(401)
@@ -32,6 +42,8 @@ def login(body: dict[str, Any]) -> dict[str, Any]:
 
 @blueprint.post("/refresh")
 @blueprint.refreshing
+@blueprint.retry_safe
+@blueprint.no_body
 @blueprint.response(200, TokensSchema)
 def refresh() -> dict[str, Any]:
     """Spend a refresh token for a new pair; spending it twice ends the login."""
@@ -41,10 +53,24 @@ def refresh() -> dict[str, Any]:
 
 @blueprint.post("/logout")
 @blueprint.signed_in
+@blueprint.retry_safe
+@blueprint.no_body
 @blueprint.response(200, LogoutSchema)
 def logout() -> dict[str, bool]:
     """End this login: its access tokens and its refresh token."""
     services().accounts.logout(user_id=learner().id, family_id=login_family())
+    return {"success": True}
+
+
+@blueprint.post("/password")
+@blueprint.signed_in
+@blueprint.retry_safe
+@blueprint.body(ChangePasswordSchema)
+@blueprint.response(200, PasswordChangedSchema)
+@blueprint.problems(403)
+def change_password(body: dict[str, str]) -> dict[str, bool]:
+    """Set a new password; every other login of the account ends."""
+    services().accounts.change_password(user_id=learner().id, family_id=login_family(), **body)
     return {"success": True}
 
 

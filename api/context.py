@@ -9,10 +9,14 @@ from flask_jwt_extended import get_jwt, get_jwt_identity
 
 from accounts import Accounts
 from adaptive_controller import AdaptiveInterviewController
+from administration import Administration
 from config import Settings
+from debugging import DebuggingController
 from embeddings import ModelEncoder
 from mastery import MasteryPolicy
+from metrics import Metrics
 from models import User
+from observations import Observer
 from scoring import Scorer
 from store import Store
 
@@ -26,9 +30,13 @@ class Services:
     settings: Settings
     store: Store
     accounts: Accounts
+    administration: Administration
     controller: AdaptiveInterviewController
+    observer: Observer
+    debugging: DebuggingController
     scorer: Scorer
     encoder: ModelEncoder
+    metrics: Metrics
     policy: MasteryPolicy
     clock: Callable[[], datetime]
 

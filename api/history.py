@@ -9,14 +9,25 @@ from api.context import learner, services
 from api.cursors import to_cursor
 from api.http import ApiBlueprint
 from api.practice import session_view
-from api.schemas.history import RecordedSessionSchema, SessionListQuerySchema, SessionListSchema
+from api.schemas.history import (
+    DashboardQuerySchema,
+    DashboardSchema,
+    HeldSessionReplySchema,
+    HeldSessionSchema,
+    LearningCurveQuerySchema,
+    LearningCurveSchema,
+    RecordedSessionSchema,
+    SessionListQuerySchema,
+    SessionListSchema,
+)
+from histories import HeldSession, dashboard_of, record_held_session
 
 blueprint = ApiBlueprint("history", __name__, url_prefix="/api", description="Sessions of the past")
 
 
 @blueprint.get("/sessions")
 @blueprint.signed_in
-@blueprint.arguments(SessionListQuerySchema, location="query")
+@blueprint.query(SessionListQuerySchema)
 @blueprint.response(200, SessionListSchema)
 def sessions(query: dict[str, Any]) -> Any:
     """Sessions, newest first."""
@@ -25,6 +36,17 @@ def sessions(query: dict[str, Any]) -> Any:
     )
     cursor = to_cursor(page.next_place)
     return {"sessions": page.sessions, "next_cursor": cursor}, 200, next_link(cursor)
+
+
+@blueprint.post("/sessions")
+@blueprint.signed_in
+@blueprint.retry_safe
+@blueprint.body(HeldSessionSchema)
+@blueprint.response(201, HeldSessionReplySchema)
+def record(body: dict[str, Any]) -> dict[str, Any]:
+    """Record a session that was held elsewhere. It counts in the history, not in mastery."""
+    service = services()
+    return {"session": record_held_session(service.store, learner().id, HeldSession(**body), now=service.clock())}
 
 
 @blueprint.get(f"/sessions/<int(max={2**63 - 1}):session_id>")
@@ -36,6 +58,29 @@ def session(session_id: int) -> dict[str, Any]:
     store = services().store
     found = store.session(learner().id, session_id)
     return {"session": session_view(found), "attempts": store.attempts(learner().id, session_id)}
+
+
+@blueprint.get("/dashboard_data")
+@blueprint.signed_in
+@blueprint.query(DashboardQuerySchema)
+@blueprint.response(200, DashboardSchema)
+def dashboard(query: dict[str, Any]) -> dict[str, Any]:
+    """All sessions with figures over them, and what the learner should be told."""
+    service = services()
+    return dashboard_of(service.store, learner().id, session_type=query["type"], now=service.clock())
+
+
+@blueprint.get("/user/progress/history")
+@blueprint.signed_in
+@blueprint.query(LearningCurveQuerySchema)
+@blueprint.response(200, LearningCurveSchema)
+def learning_curve(query: dict[str, Any]) -> Any:
+    """The learning curve: one point per answer, oldest first."""
+    page = services().store.learning_curve(
+        learner().id, limit=query["limit"], topic=query["topic"], after=query["cursor"]
+    )
+    cursor = to_cursor(page.next_place)
+    return {"points": page.attempts, "next_cursor": cursor}, 200, next_link(cursor)
 
 
 def next_link(cursor: str | None) -> dict[str, str]:

@@ -1,12 +1,14 @@
-"""Health of the process and of what it depends on."""
+"""Health of the process and of what it depends on, and what it counts."""
 
 import logging
 from typing import Any
 
-from flask import Blueprint, jsonify
+from flask import Blueprint, Response, abort, jsonify
+from prometheus_client import CONTENT_TYPE_LATEST
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.context import services
+from api.measuring import may_see_metrics, note_model
 
 blueprint = Blueprint("operations", __name__)
 log = logging.getLogger(__name__)
@@ -30,6 +32,15 @@ def readyz() -> Any:
         reply.status_code = 503
         reply.headers["Retry-After"] = READY_RETRY_SECONDS
     return reply
+
+
+@blueprint.get("/metrics")
+def metrics() -> Response:
+    """What the service counts, for Prometheus. To others this page does not exist."""
+    if not may_see_metrics():
+        abort(404)
+    note_model()
+    return Response(services().metrics.shown(), content_type=CONTENT_TYPE_LATEST)
 
 
 def _database() -> str:

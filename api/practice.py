@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from adaptive_controller import AnswerOutcome, SessionStatus
+from adaptive_controller import SessionStatus
 from api.context import learner, services
 from api.http import ApiBlueprint
 from api.schemas.practice import (
@@ -13,7 +13,7 @@ from api.schemas.practice import (
     StartedSessionSchema,
     StartSessionSchema,
 )
-from models import InterviewSession
+from models import Attempt, InterviewSession
 
 blueprint = ApiBlueprint("practice", __name__, url_prefix="/api/adaptive", description="Adaptive practice sessions")
 
@@ -22,6 +22,7 @@ SESSION = f"/sessions/<int(max={2**63 - 1}):session_id>"
 
 @blueprint.post("/sessions")
 @blueprint.signed_in
+@blueprint.retry_safe
 @blueprint.body(StartSessionSchema, required=False)
 @blueprint.response(201, StartedSessionSchema)
 @blueprint.problems(409)
@@ -33,6 +34,7 @@ def start(body: dict[str, Any]) -> dict[str, Any]:
 
 @blueprint.post(f"{SESSION}/answers")
 @blueprint.signed_in
+@blueprint.retry_safe
 @blueprint.body(GiveAnswerSchema)
 @blueprint.response(201, AnswerOutcomeSchema)
 @blueprint.problems(404, 409, 503)
@@ -41,7 +43,7 @@ def answer(body: dict[str, Any], session_id: int) -> dict[str, Any]:
     outcome = services().controller.answer(learner().id, session_id, **body)
     return {
         "attempt": outcome.attempt,
-        "mastery": _change(outcome),
+        "mastery": change_view(outcome.attempt, outcome.explanation),
         "feedback": outcome.feedback,
         "action": outcome.action,
         "next_question": outcome.next_question,
@@ -56,7 +58,7 @@ def answer(body: dict[str, Any], session_id: int) -> dict[str, Any]:
 def resume(session_id: int) -> dict[str, Any]:
     """A session with its open question and its attempts."""
     store, controller = services().store, services().controller
-    session = store.session(learner().id, session_id)
+    session = store.practice_session(learner().id, session_id)
     return {
         "session": session_view(session),
         "question": controller.open_question(session),
@@ -66,6 +68,8 @@ def resume(session_id: int) -> dict[str, Any]:
 
 @blueprint.post(f"{SESSION}/finish")
 @blueprint.signed_in
+@blueprint.retry_safe
+@blueprint.no_body
 @blueprint.response(200, FinishedSessionSchema)
 @blueprint.problems(404)
 def finish(session_id: int) -> dict[str, Any]:
@@ -99,13 +103,13 @@ def session_view(session: InterviewSession) -> dict[str, Any]:
     }
 
 
-def _change(outcome: AnswerOutcome) -> dict[str, Any]:
-    attempt = outcome.attempt
+def change_view(attempt: Attempt, explanation: str) -> dict[str, Any]:
+    """What an attempt changed, as clients see it."""
     return {
         "before": attempt.mastery_before,
         "after": attempt.mastery_after,
         "velocity": attempt.mastery_velocity,
         "difficulty_before": attempt.difficulty_before,
         "difficulty_after": attempt.difficulty_after,
-        "explanation": outcome.explanation,
+        "explanation": explanation,
     }

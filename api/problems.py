@@ -6,23 +6,26 @@ from dataclasses import dataclass
 from typing import Any
 
 from flask import Flask, Response, current_app, g, request
+from flask_limiter import RateLimitExceeded
 from marshmallow import Schema, fields
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm.exc import StaleDataError
 from werkzeug.exceptions import HTTPException
 from werkzeug.http import HTTP_STATUS_CODES
 
-from accounts import LoginEnded, WrongCredentials
+from accounts import LastAdministrator, LoginEnded, RoleNeeded, WrongCredentials, WrongPassword
 from adaptive_controller import NothingToAsk, QuestionNotOpen
 from adaptive_state import CorruptConceptDocument
 from embeddings import ModelUnavailable
 from mastery import ScoreOutOfRange
-from question_bank import UnknownTopic
-from store import NotFound, Taken
+from question_bank import InvalidBank, UnknownTopic
+from store import KeyReused, NotFound, StillRunning, Taken
 
 log = logging.getLogger(__name__)
 
 PROBLEM_TYPE = "application/problem+json"
 DATABASE_RETRY_SECONDS = 5
+LIMIT_RETRY_SECONDS = 60
 
 
 class FieldProblemSchema(Schema):
@@ -45,6 +48,19 @@ class ProblemSchema(Schema):
     errors = fields.List(fields.Nested(FieldProblemSchema))
 
 
+class LineProblemSchema(Schema):
+    """What is wrong with one line of a bank file."""
+
+    line = fields.Integer(required=True)
+    message = fields.String(required=True)
+
+
+class BankFileProblemSchema(ProblemSchema):
+    """Problem details of a bank file, with `problems` by line."""
+
+    problems = fields.List(fields.Nested(LineProblemSchema))
+
+
 @dataclass(frozen=True)
 class Kind:
     """How an error of the domain is told over HTTP."""
@@ -53,6 +69,8 @@ class Kind:
     name: str
     retry_after: int | None = None
     pointer: str | None = None
+    detail: str | None = None
+    """What is told instead of the error's own message, where that speaks of the inside."""
 
 
 KINDS: dict[type[Exception], Kind] = {
@@ -60,13 +78,25 @@ KINDS: dict[type[Exception], Kind] = {
     Taken: Kind(409, "taken"),
     WrongCredentials: Kind(401, "wrong-credentials"),
     LoginEnded: Kind(401, "login-ended"),
+    WrongPassword: Kind(403, "wrong-credentials"),
+    RoleNeeded: Kind(403, "role-needed"),
+    LastAdministrator: Kind(409, "last-administrator"),
     QuestionNotOpen: Kind(409, "question-not-open"),
     NothingToAsk: Kind(409, "nothing-to-ask"),
     CorruptConceptDocument: Kind(409, "unreadable-record"),
+    InvalidBank: Kind(422, "invalid-bank"),
     UnknownTopic: Kind(422, "validation", pointer="#/topics"),
     ScoreOutOfRange: Kind(422, "validation", pointer="#"),
     ModelUnavailable: Kind(503, "model-unavailable", retry_after=ModelUnavailable.retry_after),
-    OperationalError: Kind(503, "database-unavailable", retry_after=DATABASE_RETRY_SECONDS),
+    StillRunning: Kind(409, "still-running", retry_after=StillRunning.retry_after),
+    KeyReused: Kind(422, "key-reused", pointer="#/header/Idempotency-Key"),
+    StaleDataError: Kind(409, "conflict", detail="Somebody else changed this at the same time. Please try again."),
+    OperationalError: Kind(
+        503,
+        "database-unavailable",
+        retry_after=DATABASE_RETRY_SECONDS,
+        detail="The database does not answer. Nothing was changed; please try again.",
+    ),
 }
 
 CODES = (
@@ -92,8 +122,9 @@ def problem(
     name: str | None = None,
     errors: list[dict[str, str]] | None = None,
     headers: dict[str, str] | None = None,
+    members: dict[str, Any] | None = None,
 ) -> Response:
-    """A problem reply. `name` tells this kind of error from others of its status."""
+    """A problem reply. `name` tells this kind of error from others of its status; `members` extend the problem."""
     body: dict[str, Any] = {
         "type": f"urn:gradus:problem:{name}" if name else "about:blank",
         "title": HTTP_STATUS_CODES.get(status, "Error"),
@@ -104,6 +135,7 @@ def problem(
     }
     if errors:
         body["errors"] = errors
+    body.update(members or {})
     reply = Response(current_app.json.dumps(body), status=status, content_type=PROBLEM_TYPE)
     reply.headers.update(headers or {})
     if status == 401:
@@ -116,11 +148,14 @@ def register_errors(app: Flask) -> None:
     app.register_error_handler(HTTPException, handle_http_exception)
     for error in KINDS:
         app.register_error_handler(error, _handle_domain_error)
+    app.register_error_handler(InvalidBank, _handle_invalid_bank)
 
 
 def handle_http_exception(error: HTTPException) -> Response:
     """HTTP errors, with the headers they bring (`Allow`, `Retry-After`) and validation messages flattened."""
     headers = {key: value for key, value in error.get_headers() if key.lower() != "content-type"}
+    if isinstance(error, RateLimitExceeded):
+        return _too_many(error)
     status = error.code or 500
     messages = getattr(error, "data", {}).get("messages")
     if messages is None:
@@ -129,18 +164,33 @@ def handle_http_exception(error: HTTPException) -> Response:
     return problem(status, "The request does not fit its schema.", name="validation", errors=errors, headers=headers)
 
 
+def _too_many(error: RateLimitExceeded) -> Response:
+    limit = error.limit.limit if error.limit else None
+    seconds = limit.get_expiry() if limit else LIMIT_RETRY_SECONDS
+    detail = f"Too many requests: at most {error.description}."
+    return problem(429, detail, name="too-many-requests", headers={"Retry-After": str(seconds)})
+
+
 def _handle_domain_error(error: Exception) -> Response:
     kind = next(KINDS[base] for base in type(error).__mro__ if base in KINDS)
-    if isinstance(error, OperationalError):
-        log.error("database unavailable", exc_info=error)
-        detail = "The database does not answer. Nothing was changed; please try again."
-    else:
-        detail = str(error)
+    if kind.detail is not None:
+        log.error(kind.name, exc_info=error)
+    detail = kind.detail or str(error)
     headers = {} if kind.retry_after is None else {"Retry-After": str(kind.retry_after)}
     errors = None
     if kind.pointer is not None:
         errors = [{"pointer": kind.pointer, "code": "invalid", "detail": detail}]
     return problem(kind.status, detail, name=kind.name, errors=errors, headers=headers)
+
+
+def _handle_invalid_bank(error: InvalidBank) -> Response:
+    problems = [{"line": found.line, "message": found.message} for found in error.problems]
+    errors = [
+        {"pointer": f"#/lines/{found.line}", "code": "invalid", "detail": found.message} for found in error.problems
+    ]
+    kind, count = KINDS[InvalidBank], "a problem" if len(errors) == 1 else f"{len(errors)} problems"
+    detail = f"The question bank was not changed: the file has {count}."
+    return problem(kind.status, detail, name=kind.name, errors=errors, members={"problems": problems})
 
 
 def _flattened(messages: Any) -> Iterator[tuple[str, str]]:

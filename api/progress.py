@@ -1,11 +1,13 @@
 """What a learner has mastered, over HTTP."""
 
+from collections.abc import Sequence
 from statistics import fmean
 from typing import Any
 
 import orjson
 
 from adaptive_state import TopicMastery
+from api.conditional import mastery_versions
 from api.context import learner, services
 from api.http import ApiBlueprint
 from api.schemas.mastery import (
@@ -25,15 +27,16 @@ blueprint = ApiBlueprint("mastery", __name__, url_prefix="/api", description="Pr
 
 @blueprint.get("/user/progress")
 @blueprint.signed_in
+@blueprint.conditional(mastery_versions)
 @blueprint.response(200, ProgressSchema)
 def progress() -> dict[str, Any]:
     """All topics that the learner has practised, and the overall figures."""
-    rows = services().store.masteries(learner().id)
-    return {"topics": {row.topic: _progress_of(row) for row in rows}, "overall": _overall(rows)}
+    return progress_view(services().store.masteries(learner().id))
 
 
 @blueprint.get("/adaptive/mastery/<topic>")
 @blueprint.signed_in
+@blueprint.conditional(mastery_versions)
 @blueprint.response(200, TopicMasterySchema)
 def topic_mastery(topic: str) -> dict[str, Any]:
     """One topic with its concepts; all zeros and `exists: false` for a topic without a record."""
@@ -44,6 +47,7 @@ def topic_mastery(topic: str) -> dict[str, Any]:
 
 @blueprint.post("/user/reset_mastery")
 @blueprint.signed_in
+@blueprint.retry_safe
 @blueprint.body(ResetRequestSchema)
 @blueprint.response(200, ResetSchema)
 def reset(body: dict[str, str]) -> dict[str, Any]:
@@ -87,6 +91,11 @@ def topics() -> dict[str, Any]:
             if topic.active_questions
         ]
     }
+
+
+def progress_view(rows: Sequence[UserMastery]) -> dict[str, Any]:
+    """Mastery records as clients see them, with the overall figures."""
+    return {"topics": {row.topic: _progress_of(row) for row in rows}, "overall": _overall(rows)}
 
 
 def _progress_of(row: UserMastery) -> dict[str, Any]:

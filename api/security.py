@@ -4,15 +4,17 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from flask import Flask, Response, g
+from flask import Flask, Response, current_app, g
 from flask_jwt_extended import JWTManager, create_access_token, create_refresh_token, verify_jwt_in_request
+from jwt.algorithms import get_default_algorithms
+from jwt.utils import base64url_encode
 
-from accounts import Grant, LoginEnded
+from accounts import Grant, LoginEnded, Role, RoleNeeded
 from api.context import login_family, services, token_owner
 from api.problems import problem
 
 
-def guard(view: Callable[..., Any], *, refresh: bool = False) -> Callable[..., Any]:
+def guard(view: Callable[..., Any], *, refresh: bool = False, role: Role | None = None) -> Callable[..., Any]:
     """The view behind a check of the access token, or of the refresh token.
 
     An access token is good while its login is: one query finds that out, and the account with its present role. A
@@ -27,6 +29,8 @@ def guard(view: Callable[..., Any], *, refresh: bool = False) -> Callable[..., A
             g.learner = services().store.signed_in(token_owner(), login_family(), now=now)
             if g.learner is None:
                 raise LoginEnded("This login is over. Please sign in again.")
+            if role is not None and g.learner.role != role:
+                raise RoleNeeded(f"This needs the role {role}.")
         return view(*args, **kwargs)
 
     return guarded
@@ -42,6 +46,18 @@ def tokens_for(grant: Grant) -> dict[str, Any]:
         "token_type": "Bearer",
         "expires_in": int(services().settings.access_token_lifetime.total_seconds()),
     }
+
+
+def without_signature(token: str) -> str:
+    """What a token says, useless as a token."""
+    return token.rpartition(".")[0]
+
+
+def signed_again(unsigned: str) -> str:
+    """The token that says this: the same as before, because its content is."""
+    algorithm = get_default_algorithms()[current_app.config["JWT_ALGORITHM"]]
+    key = algorithm.prepare_key(services().settings.jwt_secret_key)
+    return f"{unsigned}.{base64url_encode(algorithm.sign(unsigned.encode(), key)).decode()}"
 
 
 def register_tokens(app: Flask) -> None:

@@ -2,12 +2,37 @@
 
 from store.accounts import AccountShelf, Taken
 from store.bank import BankShelf, checksum
-from store.practice import PracticeShelf, SessionPage
+from store.challenges import ChallengeShelf
+from store.deletions import DeletionShelf
+from store.exports import ExportShelf
+from store.practice import DEBUGGING, PracticeShelf, SessionPage
+from store.reports import AuditEntry, LevelCount, MissedConcept, Page, Place, ReportShelf
+from store.retries import AlreadyDone, KeptReply, KeyReused, RetryKey, RetryShelf, StillRunning
 from store.transactions import NotFound, utc_now
 
 
-class Store(AccountShelf, PracticeShelf, BankShelf):
+class Store(
+    AccountShelf, PracticeShelf, BankShelf, ChallengeShelf, RetryShelf, DeletionShelf, ExportShelf, ReportShelf
+):
     """Loads and saves, one shelf for each area."""
 
 
-__all__ = ["NotFound", "SessionPage", "Store", "Taken", "checksum", "utc_now"]
+__all__ = [
+    "DEBUGGING",
+    "AlreadyDone",
+    "AuditEntry",
+    "KeptReply",
+    "KeyReused",
+    "LevelCount",
+    "MissedConcept",
+    "NotFound",
+    "Page",
+    "Place",
+    "RetryKey",
+    "SessionPage",
+    "StillRunning",
+    "Store",
+    "Taken",
+    "checksum",
+    "utc_now",
+]

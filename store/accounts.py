@@ -38,6 +38,14 @@ class AccountShelf(Transactions):
         """The user of that username key or email."""
         return self._session.scalar(select(User).where(or_(User.username_key == login, User.email == login)))
 
+    def user_by_email(self, email: str) -> User | None:
+        """The user with that email."""
+        return self._session.scalar(select(User).where(User.email == email))
+
+    def lock_account(self, user_id: int) -> User | None:
+        """The account as it is now, held until the transaction ends; None where there is none."""
+        return self._session.get(User, user_id, with_for_update={"key_share": True}, populate_existing=True)
+
     def add_family(self, family: TokenFamily) -> None:
         """A new login."""
         self._session.add(family)
@@ -57,13 +65,22 @@ class AccountShelf(Transactions):
 
     def lock_family(self, user_id: int, family_id: str) -> TokenFamily:
         """The login, held until the transaction ends; raises `NotFound`."""
-        return found(self._session.get(TokenFamily, (user_id, family_id), with_for_update=True))
+        row = self._session.get(TokenFamily, (user_id, family_id), with_for_update=True, populate_existing=True)
+        return found(row)
 
     def revoke_family(self, user_id: int, family_id: str, *, at: datetime) -> None:
         """End a login and every token that descends from it."""
         self._session.execute(
             update(TokenFamily)
             .where(TokenFamily.user_id == user_id, TokenFamily.id == family_id, TokenFamily.revoked_at.is_(None))
+            .values(revoked_at=at)
+        )
+
+    def revoke_other_families(self, user_id: int, family_id: str, *, at: datetime) -> None:
+        """End every login of an account but this one."""
+        self._session.execute(
+            update(TokenFamily)
+            .where(TokenFamily.user_id == user_id, TokenFamily.id != family_id, TokenFamily.revoked_at.is_(None))
             .values(revoked_at=at)
         )
 

@@ -4,9 +4,8 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import Insert, delete, func, select, update
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy import delete, func, select, text, update
+from sqlalchemy.orm import Session
 
 from mastery import Difficulty
 from models import BankConcept, BankImport, BankQuestion, BankTopic, ExpectedVector
@@ -25,7 +24,7 @@ class BankShelf(Transactions):
 
     def bank(self) -> QuestionBank:
         """The question bank of the newest revision, read once per revision and process."""
-        revision = self._session.scalar(select(func.max(BankImport.id))) or 0
+        revision = bank_revision(self._session)
         if self._bank is None or self._bank[0] != revision:
             self._bank = (revision, self._read_bank())
         return self._bank[1]
@@ -35,18 +34,27 @@ class BankShelf(Transactions):
         query = select(BankImport.checksum).where(BankImport.source == source).order_by(BankImport.id.desc())
         return self._session.scalar(query.limit(1))
 
-    def save_topics(self, topics: Iterable[Topic], *, source: str, checksum: str, at: datetime) -> None:
-        """Take over the topics as they are given.
+    def save_topics(self, topics: Iterable[Topic], *, source: str, checksum: str, at: datetime) -> int:
+        """Take over the topics as they are given; the bank's new revision.
 
         Retired is what is no longer there: questions that a topic lost, and topics that the source lost.
         """
+        self.lock_bank()
         given = list(topics)
         slugs = [topic.slug for topic in given]
         lost = select(BankTopic.slug).where(BankTopic.source == source, BankTopic.slug.not_in(slugs))
         self._session.execute(update(BankQuestion).where(BankQuestion.topic.in_(lost)).values(retired=True))
         for topic in given:
             self._save_topic(topic, source)
-        self._session.add(BankImport(at=at, source=source, checksum=checksum))
+        change = BankImport(at=at, source=source, checksum=checksum)
+        self._session.add(change)
+        self._session.flush()
+        return change.id
+
+    def lock_bank(self) -> None:
+        """Changes of the bank take turns, so that what was checked still holds when it is written."""
+        if self._session.get_bind().dialect.name == "postgresql":
+            self._session.execute(text("LOCK TABLE bank_imports IN SHARE ROW EXCLUSIVE MODE"))
 
     def _save_topic(self, topic: Topic, source: str) -> None:
         session = self._session
@@ -115,13 +123,12 @@ class BankShelf(Transactions):
             return
         rows = [{"fingerprint": fingerprint, "text_key": key, "vector": vector} for key, vector in vectors.items()]
         with self.transaction():
-            self._session.execute(self._insert_new(ExpectedVector), rows)
+            self._session.execute(self.insert_new(ExpectedVector), rows)
 
-    def _insert_new(self, table: type[ExpectedVector]) -> Insert:
-        """An INSERT that passes over rows whose key exists."""
-        if self._session.get_bind().dialect.name == "postgresql":
-            return postgresql_insert(table).on_conflict_do_nothing()
-        return sqlite_insert(table).on_conflict_do_nothing()
+
+def bank_revision(session: Session) -> int:
+    """The number of the bank's newest revision; 0 before the first."""
+    return session.scalar(select(func.max(BankImport.id))) or 0
 
 
 def _question(row: BankQuestion) -> Question:

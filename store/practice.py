@@ -11,12 +11,23 @@ from models import AskedQuestion, Attempt, AuditEvent, InterviewSession, User, U
 from question_bank import Question
 from store.transactions import Transactions, found
 
+DEBUGGING = "debugging"
+"""The type of a session of debugging challenges; all other types ask questions."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class SessionPage:
     """Some sessions, newest first, and the place after the last one (None at the end)."""
 
     sessions: Sequence[InterviewSession]
+    next_place: tuple[datetime, int] | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttemptPage:
+    """Some attempts, oldest first, and the place after the last one (None at the end)."""
+
+    attempts: Sequence[Attempt]
     next_place: tuple[datetime, int] | None
 
 
@@ -49,6 +60,13 @@ class PracticeShelf(Transactions):
         query = select(UserMastery.topic, UserMastery.mastery_level).where(UserMastery.user_id == user_id)
         return dict(iter(self._session.execute(query)))
 
+    def mastery_versions(self, user_id: int, topic: str | None = None) -> list[tuple[str, int, int]]:
+        """Topic, id and version of each record, or of one: what differs when anything of them does."""
+        query = select(UserMastery.topic, UserMastery.id, UserMastery.version).where(UserMastery.user_id == user_id)
+        if topic is not None:
+            query = query.where(UserMastery.topic == topic)
+        return [(row.topic, row.id, row.version) for row in self._session.execute(query.order_by(UserMastery.topic))]
+
     def delete_masteries(self, user_id: int, topic: str | None) -> list[dict[str, Any]]:
         """Delete one topic's record, or all (None); the figures that were removed, as the audit log keeps them."""
         query = select(UserMastery).where(UserMastery.user_id == user_id)
@@ -57,7 +75,7 @@ class PracticeShelf(Transactions):
         rows = self._session.scalars(query.order_by(UserMastery.topic)).all()
         for row in rows:
             self._session.delete(row)
-        return [{**row.to_dict(), "mastery_id": row.id, "mastery_level": row.mastery_level} for row in rows]
+        return [row.removed_figures() for row in rows]
 
     def add_audit_event(self, event: AuditEvent) -> AuditEvent:
         """Write the event; it has its id afterwards."""
@@ -72,6 +90,16 @@ class PracticeShelf(Transactions):
     def session(self, user_id: int, session_id: int) -> InterviewSession:
         """A learner's own session; raises `NotFound`."""
         return found(self._session.get(InterviewSession, (user_id, session_id)))
+
+    def practice_session(self, user_id: int, session_id: int) -> InterviewSession:
+        """A learner's own session of questions; raises `NotFound` for one of debugging challenges too."""
+        session = self.session(user_id, session_id)
+        return found(None if session.session_type == DEBUGGING else session)
+
+    def debugging_session(self, user_id: int, session_id: int) -> InterviewSession:
+        """A learner's own session of debugging challenges; raises `NotFound` for any other."""
+        session = self.session(user_id, session_id)
+        return found(session if session.session_type == DEBUGGING else None)
 
     def sessions(
         self,
@@ -94,6 +122,29 @@ class PracticeShelf(Transactions):
         more = len(rows) > limit
         return SessionPage(sessions=shown, next_place=(shown[-1].created_at, shown[-1].id) if more else None)
 
+    def all_sessions(self, user_id: int, session_type: str | None = None) -> Sequence[InterviewSession]:
+        """All of a learner's sessions, newest first."""
+        query = select(InterviewSession).where(InterviewSession.user_id == user_id)
+        if session_type is not None:
+            query = query.where(InterviewSession.session_type == session_type)
+        return self._session.scalars(
+            query.order_by(InterviewSession.created_at.desc(), InterviewSession.id.desc())
+        ).all()
+
+    def learning_curve(
+        self, user_id: int, *, limit: int, topic: str | None = None, after: tuple[datetime, int] | None = None
+    ) -> AttemptPage:
+        """A learner's attempts, oldest first."""
+        query = select(Attempt).where(Attempt.user_id == user_id)
+        if topic is not None:
+            query = query.where(Attempt.topic == topic)
+        if after is not None:
+            query = query.where(tuple_(Attempt.created_at, Attempt.id) > after)
+        rows = self._session.scalars(query.order_by(Attempt.created_at, Attempt.id).limit(limit + 1)).all()
+        shown = rows[:limit]
+        more = len(rows) > limit
+        return AttemptPage(attempts=shown, next_place=(shown[-1].created_at, shown[-1].id) if more else None)
+
     def add_attempt(self, attempt: Attempt) -> None:
         """Append to the log."""
         self._session.add(attempt)
@@ -103,11 +154,19 @@ class PracticeShelf(Transactions):
         query = select(Attempt).where(Attempt.user_id == user_id, Attempt.session_id == session_id)
         return self._session.scalars(query.order_by(Attempt.created_at, Attempt.id)).all()
 
-    def last_asked(self, user_id: int, topic: str) -> dict[str, float]:
-        """When each question of a topic was last asked (Unix time): bounded by the bank, not by the history."""
-        query = select(AskedQuestion.question_id, AskedQuestion.last_asked_at).where(
-            AskedQuestion.user_id == user_id, AskedQuestion.topic == topic
-        )
+    def attempts_by_session(self, user_id: int, session_ids: Sequence[int]) -> dict[int | None, list[Attempt]]:
+        """The attempts of several sessions, oldest first, by one query; a session without attempts has no entry."""
+        query = select(Attempt).where(Attempt.user_id == user_id, Attempt.session_id.in_(session_ids))
+        groups: dict[int | None, list[Attempt]] = {}
+        for attempt in self._session.scalars(query.order_by(Attempt.created_at, Attempt.id)):
+            groups.setdefault(attempt.session_id, []).append(attempt)
+        return groups
+
+    def last_asked(self, user_id: int, topic: str | None = None) -> dict[str, float]:
+        """When each question of a topic, or of all, was last asked (Unix time): bounded by the bank, not by history."""
+        query = select(AskedQuestion.question_id, AskedQuestion.last_asked_at).where(AskedQuestion.user_id == user_id)
+        if topic is not None:
+            query = query.where(AskedQuestion.topic == topic)
         return {question_id: at.timestamp() for question_id, at in self._session.execute(query)}
 
     def note_asked(self, user_id: int, question: Question, *, at: datetime) -> None:

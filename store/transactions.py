@@ -1,17 +1,24 @@
 """Transactions: the only place that commits."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TypeVar
 
 from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import Insert as PostgresInsert
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import Insert as SqliteInsert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import Session
 
-from database import WRITES
+from database import WRITES, Base
 from models import db
 
 T = TypeVar("T")
+
+UNIT = "gradus_unit"
+"""Under this name a session knows that it works on a unit, and how the unit's transaction begins."""
 
 
 class NotFound(LookupError):
@@ -30,6 +37,7 @@ class Transactions:
         """All writes of the block, or none. Inside another transaction it joins that one.
 
         A new one starts with a fresh view of the data: what was loaded before is loaded again when it is looked at.
+        Inside `one_unit` it stays open, and commits with the unit.
         """
         session = self._session
         if session.info.get(WRITES):
@@ -37,20 +45,60 @@ class Transactions:
             return
         session.rollback()
         session.info[WRITES] = True
+        claim = session.info.get(UNIT)
         try:
             session.connection(execution_options={WRITES: True})
+            if claim is not None:
+                claim()
+            yield
+            if claim is None:
+                session.commit()
+            else:
+                session.flush()  # rows get their ids, as a commit would give them
+        except BaseException:
+            self._give_up()
+            raise
+        finally:
+            if claim is None:
+                session.info[WRITES] = False
+
+    @contextmanager
+    def one_unit(self, claim: Callable[[], None]) -> Iterator[None]:
+        """Everything that the block writes commits together at its end, or not at all.
+
+        The first transaction of the block begins with `claim`; before it the block may read and compute without
+        holding anything.
+        """
+        session = self._session
+        session.info[UNIT] = claim
+        try:
             yield
             session.commit()
         except BaseException:
-            session.rollback()
+            self._give_up()
             raise
         finally:
+            session.info.pop(UNIT)
             session.info[WRITES] = False
+
+    def _give_up(self) -> None:
+        self._session.rollback()
+        self._session.info[WRITES] = False
 
     def release(self) -> None:
         """Give the connection back while something slow happens that needs none."""
         if not self._session.info.get(WRITES):
             self._session.rollback()
+
+    def insert_new(self, table: type[Base]) -> SqliteInsert | PostgresInsert:
+        """An INSERT that passes over rows whose key exists."""
+        return self.insert(table).on_conflict_do_nothing()
+
+    def insert(self, table: type[Base]) -> SqliteInsert | PostgresInsert:
+        """An INSERT that can be told what to do about rows whose key exists."""
+        if self._session.get_bind().dialect.name == "postgresql":
+            return postgresql_insert(table)
+        return sqlite_insert(table)
 
     def ping(self) -> None:
         """Raises when the database does not answer."""

@@ -17,21 +17,33 @@ from psycopg import sql
 from werkzeug.test import TestResponse
 
 from app import create_app
+from challenges import load_challenges
 from config import ROOT, Settings
 from mastery import REFERENCE, MasteryPolicy
 from models import db
 from question_bank import load_topics
 from store import Store, utc_now
 from tests.fakes import Clock, WordEncoder
+from tests.service import prepare
 
 # Two processes that compute with two threads each on two cores hinder one another.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--cases-per-operation", default="6", help="how many requests the fuzzer makes up for each operation"
+    )
+
+
 POSTGRES = os.environ.get("TEST_POSTGRES_URL", "postgresql://postgres@127.0.0.1:5432/postgres")
+BANK_TABLES = ("bank_", "debugging_challenges")
 PASSWORD = "correct horse battery"
 
 
-def settings_for(database_url: str, policy: MasteryPolicy = REFERENCE) -> Settings:
+def settings_for(
+    database_url: str, policy: MasteryPolicy = REFERENCE, *, limited: bool = False, metrics_token: str = ""
+) -> Settings:
     """Settings of a test: everything but the database is as an installation has it."""
     return Settings(
         database_url=database_url,
@@ -43,6 +55,8 @@ def settings_for(database_url: str, policy: MasteryPolicy = REFERENCE) -> Settin
         policy=policy,
         cors_origins=(),
         production=False,
+        rate_limits_enabled=limited,
+        metrics_token=metrics_token,
     )
 
 
@@ -60,7 +74,9 @@ def fill(database_url: str) -> None:
         upgrade()
         store = Store()
         with store.transaction():
-            store.save_topics(load_topics(ROOT / "questions"), source="questions/", checksum="tests", at=utc_now())
+            topics = load_topics(ROOT / "questions")
+            store.save_challenges(load_challenges(ROOT / "questions" / "challenges", topics))
+            store.save_topics(topics, source="questions/", checksum="tests", at=utc_now())
         db.session.remove()
         db.engine.dispose()
 
@@ -70,6 +86,20 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("template") / "gradus.db"
     fill(f"sqlite:///{path}")
     return path
+
+
+@pytest.fixture(scope="session")
+def prepared_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite database as `make setup` leaves it, vectors of the real model included."""
+    folder = tmp_path_factory.mktemp("prepared")
+    prepare(f"sqlite:///{folder / 'gradus.db'}", folder / "log.txt")
+    return folder / "gradus.db"
+
+
+@pytest.fixture(scope="module")
+def served_database(prepared_database: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A prepared database of the module's own."""
+    return Path(shutil.copy(prepared_database, tmp_path_factory.mktemp("served") / "gradus.db"))
 
 
 @pytest.fixture
@@ -115,14 +145,45 @@ def postgres_template(postgres: Callable[[str | None], str]) -> str:
     return name
 
 
+@pytest.fixture(scope="session")
+def postgres_pool() -> list[str]:
+    """Databases that tests have given back as they got them: dropping and making one costs a checkpoint."""
+    return []
+
+
+@pytest.fixture
+def postgres_database(
+    postgres: Callable[[str | None], str], postgres_template: str, postgres_pool: list[str]
+) -> Iterator[str]:
+    name = postgres_pool.pop() if postgres_pool else postgres(postgres_template)
+    yield name
+    if emptied(name):
+        postgres_pool.append(name)
+
+
+def emptied(name: str) -> bool:
+    """Take away what learners left; false where a test changed the question bank or the tables."""
+    address = f"{POSTGRES.rpartition('/')[0]}/{name}"
+    others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid()"
+    tables = [table.name for table in db.metadata.sorted_tables if not table.name.startswith(BANK_TABLES)]
+    with psycopg.connect(address) as connection:
+        connection.execute(others, [name])
+        try:
+            imports = connection.execute("SELECT count(*), max(checksum) FROM bank_imports").fetchone()
+            names = sql.SQL(", ").join(map(sql.Identifier, tables))
+            connection.execute(sql.SQL("TRUNCATE {} RESTART IDENTITY CASCADE").format(names))
+        except psycopg.errors.UndefinedTable:
+            return False
+    return imports == (1, "tests")
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def any_url(request: pytest.FixtureRequest) -> str:
     """A database of the test's own, once on SQLite and once on PostgreSQL."""
     if request.param == "sqlite":
         url: str = request.getfixturevalue("sqlite_url")
         return url
-    make, template = request.getfixturevalue("postgres"), request.getfixturevalue("postgres_template")
-    return postgres_url(make(template))
+    return postgres_url(request.getfixturevalue("postgres_database"))
 
 
 @pytest.fixture
@@ -140,8 +201,9 @@ def make_app(clock: Clock, encoder: WordEncoder) -> Iterator[Callable[..., Flask
     """Makes applications over a database; their connections are closed at the end."""
     apps: list[Flask] = []
 
-    def make(url: str, policy: MasteryPolicy = REFERENCE) -> Flask:
-        app = create_app(settings_for(url, policy), encoder=encoder, clock=clock)
+    def make(url: str, policy: MasteryPolicy = REFERENCE, *, limited: bool = False, metrics_token: str = "") -> Flask:
+        settings = settings_for(url, policy, limited=limited, metrics_token=metrics_token)
+        app = create_app(settings, encoder=encoder, clock=clock)
         apps.append(app)
         return app
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from config import ROOT
 
+BINARIES = Path(sys.executable).parent
 STARTS_WITHIN_SECONDS = 60
 
 
@@ -34,6 +35,12 @@ class Service:
 
     port: int
     process: subprocess.Popen[bytes]
+    environment: dict[str, str]
+
+    def flask(self, *words: str) -> None:
+        """Run a `flask` command on the service's database."""
+        command = [str(BINARIES / "flask"), "--app", "app", *words]
+        subprocess.run(command, cwd=ROOT, env=self.environment, capture_output=True, check=True)
 
     def call(self, method: str, path: str, body: Any = None, *, token: str | None = None) -> Reply:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
@@ -98,15 +105,22 @@ def running(database_url: str, log: Path, **settings: str) -> Iterator[Service]:
         "JWT_SECRET_KEY": "a secret of tests that is longer than thirty-two bytes",
         **settings,
     }
-    binaries = Path(sys.executable).parent
     with log.open("ab") as output:
         options: dict[str, Any] = {"cwd": ROOT, "env": environment, "stdout": output, "stderr": output}
-        subprocess.run([binaries / "flask", "--app", "app", "prepare"], check=True, **options)
-        process = subprocess.Popen([binaries / "gunicorn"], **options)
-        service = Service(port, process)
+        subprocess.run([BINARIES / "flask", "--app", "app", "prepare"], check=True, **options)
+        process = subprocess.Popen([BINARIES / "gunicorn"], **options)
+        service = Service(port, process, environment)
         try:
             service.wait_for("/healthz", STARTS_WITHIN_SECONDS)
             yield service
         finally:
             process.terminate()
             process.wait(timeout=60)
+
+
+def prepare(database_url: str, log: Path) -> None:
+    """Migrate a database and load the question bank with its vectors, by the real model."""
+    environment = {**os.environ, "DATABASE_URL": database_url, "RATE_LIMITS_ENABLED": "false"}
+    with log.open("ab") as output:
+        command = [str(BINARIES / "flask"), "--app", "app", "prepare"]
+        subprocess.run(command, cwd=ROOT, env=environment, stdout=output, stderr=output, check=True)

@@ -128,7 +128,7 @@ def test_each_dependency_is_pinned_and_has_its_reason_in_the_readme() -> None:
 
 
 def test_the_glossary_is_spoken() -> None:
-    banned = re.compile(r"\b(skills?|students?|quiz|utils|helpers?)\b", re.IGNORECASE)
+    banned = re.compile(r"\b(skills?|students?|quiz|chatbot|helpers?)\b", re.IGNORECASE)
     for _, path in sources():
         for number, line in enumerate(path.read_text().splitlines(), start=1):
             assert not banned.search(line), f"{path.name}:{number}: {line.strip()}"

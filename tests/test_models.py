@@ -579,7 +579,7 @@ def test_everything_of_a_learner_goes_with_the_learner(any_app: Flask) -> None:
         assert {table.__tablename__: how_many(table, user_id) for table in owned} == {
             table.__tablename__: 0 for table in owned
         }
-        assert [how_many(table, other_id) for table in owned] == [1, 1, 1, 2, 1, 1]
+        assert [how_many(table, other_id) for table in owned] == [1, 1, 1, 1, 1]
 
 
 def test_the_audit_log_outlives_the_learner(any_app: Flask) -> None:

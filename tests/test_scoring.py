@@ -12,7 +12,7 @@ import snowballstemmer
 from embeddings import ModelUnavailable, Vectors
 from mastery import GUIDE, REFERENCE, MasteryPolicy, ScoreOutOfRange
 from question_bank import Concept
-from scoring import AnswerScore, Mentions, Scorer, is_silent, key_terms, stem, stems_of
+from scoring import AnswerScore, Mentions, Scorer, _stemmed, is_silent, key_terms, stem, stems_of
 from tests.fakes import WordEncoder
 
 DEADLOCK = "A deadlock is a cycle of transactions that wait for each other."
@@ -421,7 +421,7 @@ def test_eight_threads_find_the_stems_that_one_finds() -> None:
     def stems(seed: int) -> dict[str, str]:
         return {word: stem(word) for word in random.Random(seed).sample(words, len(words))}
 
-    stem.cache_clear()
+    _stemmed.cache_clear()
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(stems, range(8))) == [expected] * 8
 

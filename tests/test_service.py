@@ -30,11 +30,11 @@ def answers() -> dict[str, dict[str, str]]:
 def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     folder = tmp_path_factory.mktemp("service")
     if request.param == "sqlite":
-        url = f"sqlite:///{folder / 'gradus.db'}"
+        url = f"sqlite:///{request.getfixturevalue('served_database')}"
     else:
         make: Callable[[str | None], str] = request.getfixturevalue("postgres")
         url = postgres_url(make(None))
-    with running(url, folder / "log.txt", WEB_CONCURRENCY="2") as served:
+    with running(url, folder / "log.txt", WEB_CONCURRENCY="2", RATE_LIMITS_ENABLED="false") as served:
         yield served
 
 

@@ -3,7 +3,7 @@
 from marshmallow import Schema, fields, validate
 
 from accounts import MAX_PASSWORD, MIN_PASSWORD, Role
-from api.schemas.fields import UtcTime, Words, fits_as_key
+from api.schemas.fields import UtcTime, Words, fits_as_key, usable_in_a_name
 
 
 class RegisterSchema(Schema):
@@ -11,7 +11,7 @@ class RegisterSchema(Schema):
         required=True,
         validate=[
             validate.Length(min=2, max=64),
-            validate.Regexp(r"[\w.-]+\Z", error="May contain letters, digits and . _ - only."),
+            usable_in_a_name,
             fits_as_key(64),
         ],
     )
@@ -21,6 +21,15 @@ class RegisterSchema(Schema):
 
 class LoginSchema(Schema):
     login = Words(required=True, validate=validate.Length(min=1, max=254))
+    password = Words(required=True, validate=validate.Length(min=1, max=MAX_PASSWORD))
+
+
+class ChangePasswordSchema(Schema):
+    current_password = Words(required=True, validate=validate.Length(min=1, max=MAX_PASSWORD))
+    new_password = Words(required=True, validate=validate.Length(min=MIN_PASSWORD, max=MAX_PASSWORD))
+
+
+class DeleteAccountSchema(Schema):
     password = Words(required=True, validate=validate.Length(min=1, max=MAX_PASSWORD))
 
 
@@ -44,4 +53,8 @@ class TokensSchema(MeSchema):
 
 
 class LogoutSchema(Schema):
+    success = fields.Boolean(required=True)
+
+
+class PasswordChangedSchema(Schema):
     success = fields.Boolean(required=True)

@@ -1,20 +1,23 @@
 """Fields that the shapes of the contract share. Numbers are rounded here and nowhere else."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from marshmallow import ValidationError, fields, validate
 
 from accounts import login_key
-from api.cursors import from_cursor
+from api.cursors import PLACE_PATTERN, from_cursor
 from mastery import Difficulty
 
 PLACES = 3
+WITHOUT_NUL = r"^[^\x00]*$"
 MAX_ANSWER_CHARACTERS = 8000
 MAX_TOPIC_CHARACTERS = 64
 SESSION_TYPES = ("technical", "mock", "coding")
 HISTORY_TYPES = (*SESSION_TYPES, "debugging")
+EARLIEST, LATEST = datetime(1970, 1, 2, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 DIFFICULTIES = [step.value for step in Difficulty]
 
 
@@ -37,6 +40,9 @@ class UtcTime(fields.DateTime):
 class Words(fields.String):
     """Text that every database can keep: no NUL character."""
 
+    def __init__(self, *, metadata: Mapping[str, Any] | None = None, **options: Any) -> None:
+        super().__init__(metadata={"pattern": WITHOUT_NUL, **(metadata or {})}, **options)
+
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         text: str = super()._deserialize(value, attr, data, **kwargs)
         if "\x00" in text:
@@ -44,18 +50,54 @@ class Words(fields.String):
         return text
 
 
-class Seconds(fields.Float):
-    """A number of seconds from 0 up; text that looks like a number is none."""
+class YesOrNo(fields.Boolean):
+    """true or false; a number or text that could stand for them is neither."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        if not isinstance(value, bool):
+            raise self.make_error("invalid", input=value)
+        return value
+
+
+class Number(fields.Float):
+    """A finite number; text that looks like a number is none."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> float:
         if not isinstance(value, int | float):
             raise self.make_error("invalid", input=value)
-        seconds: float = super()._deserialize(value, attr, data, **kwargs)
-        return seconds
+        number: float = super()._deserialize(value, attr, data, **kwargs)
+        return number
+
+
+class Seconds(Number):
+    """A number of seconds."""
+
+
+class Score(Number):
+    """A score from 0 to 1."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(validate=validate.Range(min=0, max=1), **options)
+
+
+class Moment(fields.AwareDateTime):
+    """A time of this or the last century in ISO 8601; one without a zone is taken for UTC."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(format="iso", default_timezone=UTC, **options)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> datetime:
+        moment: datetime = super()._deserialize(value, attr, data, **kwargs)
+        if not EARLIEST <= moment.replace(tzinfo=UTC) <= LATEST:
+            raise ValidationError("Must be between the years 1970 and 2100.")
+        return moment.astimezone(UTC)
 
 
 class Cursor(fields.String):
     """The opaque place in a list, as a reply gave it."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(metadata={"pattern": PLACE_PATTERN}, **options)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
         return from_cursor(super()._deserialize(value, attr, data, **kwargs))
@@ -78,6 +120,12 @@ def integer(low: int, high: int, default: int) -> fields.Integer:
 def names(**options: Any) -> fields.List[str]:
     """A list of names."""
     return fields.List(fields.String(), **options)
+
+
+def usable_in_a_name(name: str) -> None:
+    """A function and no pattern, because a pattern of Python's means something else in OpenAPI."""
+    if not re.fullmatch(r"[\w.-]+", name):
+        raise ValidationError("May contain letters, digits and . _ - only.")
 
 
 def fits_as_key(longest: int) -> Callable[[str], None]:

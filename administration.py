@@ -1,0 +1,245 @@
+"""Administration: what administrators do, over HTTP and from the shell."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from accounts import LastAdministrator, Role, login_key
+from embeddings import KeptVectors, ModelEncoder
+from mastery import MasteryPolicy
+from models import AuditEvent, User, UserMastery
+from question_bank import BankProblem, InvalidBank, Question, QuestionBank, Topic, parse_topic
+from resets import Reset, reset_mastery
+from store import AuditEntry, LevelCount, MissedConcept, NotFound, Page, Place, Store, checksum
+
+ROLE_ACTION = "change_role"
+IMPORT_ACTION = "import_questions"
+MISSED_CONCEPTS_SHOWN = 5
+
+Batches = Callable[[Sequence[str]], Iterable[Sequence[str]]]
+"""How texts are handed to the model: at once, or in steps that somebody watches."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TopicStats:
+    """How all learners stand in a topic. `mean_mastery` is None where nobody has a record."""
+
+    topic: str
+    learners: int
+    mean_mastery: float | None
+    levels: dict[str, int]
+    most_missed_concepts: tuple[MissedConcept, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stats:
+    """How all learners stand. `learners` counts the accounts of learners, whether they have practised or not."""
+
+    learners: int
+    topics: tuple[TopicStats, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class BankFile:
+    """One topic's file, as YAML or JSON; problems name it."""
+
+    name: str
+    text: str
+    is_json: bool = False
+
+    @classmethod
+    def of(cls, name: str, content: bytes, *, is_json: bool) -> "BankFile":
+        """The file of these bytes; raises `InvalidBank` where they are not UTF-8."""
+        try:
+            return cls(name=name, text=content.decode(), is_json=is_json)
+        except UnicodeDecodeError as error:
+            line = content.count(b"\n", 0, error.start) + 1
+            raise InvalidBank([BankProblem(name, line, f"This is not UTF-8: {error.reason}.")]) from None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImportedTopic:
+    """A topic as it was imported. `retired` counts the questions that are no longer asked."""
+
+    topic: str
+    title: str
+    questions: int
+    concepts: int
+    retired: int
+    revision: int
+
+
+def at_once(texts: Sequence[str]) -> Iterable[Sequence[str]]:
+    """All texts in one batch."""
+    return [texts]
+
+
+class Administration:
+    """Looks at learners, resets, gives roles, imports questions. `actor_id` is None where the shell asks."""
+
+    def __init__(
+        self, *, store: Store, encoder: ModelEncoder, policy: MasteryPolicy, clock: Callable[[], datetime]
+    ) -> None:
+        self._store = store
+        self._encoder = encoder
+        self._policy = policy
+        self._clock = clock
+
+    def users(self, q: str = "", *, limit: int, after: Place | None = None) -> Page[User]:
+        """The accounts whose username or email contains `q`, by id."""
+        return self._store.search_users(login_key(q), limit=limit, after=after)
+
+    def user_named(self, login: str) -> User:
+        """The account of that username or email; raises `NotFound`."""
+        user = self._store.user_by_login(login_key(login))
+        if user is None:
+            raise NotFound(f"There is no account {login!r}.")
+        return user
+
+    def progress_of(self, user_id: int) -> tuple[User, Sequence[UserMastery]]:
+        """An account and its mastery records; raises `NotFound`."""
+        return self._store.user(user_id), self._store.masteries(user_id)
+
+    def stats(self) -> Stats:
+        """How all learners stand, in every topic that somebody has practised."""
+        counts: defaultdict[str, list[LevelCount]] = defaultdict(list)
+        missed: defaultdict[str, list[MissedConcept]] = defaultdict(list)
+        for count in self._store.level_counts(self._policy):
+            counts[count.topic].append(count)
+        for concept in self._store.most_missed(per_topic=MISSED_CONCEPTS_SHOWN):
+            missed[concept.topic].append(concept)
+        return Stats(
+            learners=self._store.count_users(Role.LEARNER),
+            topics=tuple(
+                self._topic_stats(topic, counts[topic], missed[topic]) for topic in sorted({*counts, *missed})
+            ),
+        )
+
+    def _topic_stats(self, topic: str, counts: list[LevelCount], missed: list[MissedConcept]) -> TopicStats:
+        learners = {count.level: count.learners for count in counts}
+        total = sum(learners.values())
+        return TopicStats(
+            topic=topic,
+            learners=total,
+            mean_mastery=sum(count.mastery_total for count in counts) / total if total else None,
+            levels={level.name: learners.get(level.name, 0) for level in self._policy.levels},
+            most_missed_concepts=tuple(missed),
+        )
+
+    def reset(self, user_id: int, *, actor_id: int | None, topic: str, reason: str, dry_run: bool = False) -> Reset:
+        """Delete a learner's mastery of a topic, or of `all`; see `reset_mastery`. Raises `NotFound`."""
+        return reset_mastery(
+            self._store,
+            user_id=user_id,
+            actor_id=actor_id,
+            topic=topic,
+            at=self._clock(),
+            reason=reason,
+            dry_run=dry_run,
+        )
+
+    def change_role(self, user_id: int, role: Role, *, actor_id: int | None) -> User:
+        """Give an account a role. Raises `NotFound`, and `LastAdministrator` instead of leaving none."""
+        with self._store.transaction():
+            administrators = self._store.lock_users_of(Role.ADMIN)
+            self._store.lock_learner(user_id)
+            user = self._store.user(user_id)
+            if role != Role.ADMIN and administrators == [user_id]:
+                raise LastAdministrator("This is the last administrator: give the role to somebody else first.")
+            if user.role != role:
+                self._note(ROLE_ACTION, actor_id, user_id=user_id, details={"before": user.role, "after": role})
+                user.role = role
+        return user
+
+    def audit(self, *, limit: int, after: Place | None = None) -> Page[AuditEntry]:
+        """The audit log, newest first."""
+        return self._store.audit_page(limit=limit, after=after)
+
+    def import_questions(
+        self, files: Sequence[BankFile], *, actor_id: int | None, batches: Batches = at_once
+    ) -> list[ImportedTopic]:
+        """Take over topics from files, all or none; questions that are no longer in their topic's file are retired.
+
+        Raises `InvalidBank` with every problem, and `ModelUnavailable`.
+        """
+        bank = self._store.bank()
+        topics = _read(files, bank)
+        texts = expected_texts(question for topic in topics for question in topic.questions)
+        self._store.release()
+        keep_vectors(self._encoder, self._store, batches(texts))
+        with self._store.transaction():
+            self._store.lock_bank()
+            if self._store.bank() is not bank:  # changed while the answers were encoded
+                bank = self._store.bank()
+                topics = _read(files, bank)
+            return [
+                self._import(topic, file, bank, actor_id=actor_id) for topic, file in zip(topics, files, strict=True)
+            ]
+
+    def _import(self, topic: Topic, file: BankFile, bank: QuestionBank, *, actor_id: int | None) -> ImportedTopic:
+        source = f"import/{topic.slug}"  # its own, so that no other source retires what it does not know
+        content = checksum([file.text.encode()])
+        revision = self._store.save_topics([topic], source=source, checksum=content, at=self._clock())
+        done = ImportedTopic(
+            topic=topic.slug,
+            title=topic.title,
+            questions=len(topic.questions),
+            concepts=len(topic.concepts),
+            retired=_lost(topic, bank),
+            revision=revision,
+        )
+        details = {"questions": done.questions, "concepts": done.concepts, "retired": done.retired}
+        self._note(
+            IMPORT_ACTION, actor_id, topic=topic.slug, details={**details, "revision": revision, "checksum": content}
+        )
+        return done
+
+    def _note(
+        self,
+        action: str,
+        actor_id: int | None,
+        *,
+        user_id: int | None = None,
+        topic: str | None = None,
+        details: dict[str, object],
+    ) -> None:
+        event = AuditEvent(
+            at=self._clock(), action=action, actor_id=actor_id, user_id=user_id, topic=topic, details=details
+        )
+        self._store.add_audit_event(event)
+
+
+def expected_texts(questions: Iterable[Question]) -> list[str]:
+    """The expected answers of all questions."""
+    return [text for question in questions for text in question.expected_answers]
+
+
+def keep_vectors(encoder: ModelEncoder, store: Store, batches: Iterable[Sequence[str]]) -> None:
+    """Fill the shelf of vectors, so that no learner waits for it; raises `ModelUnavailable`."""
+    encoder.load()
+    for texts in batches:
+        KeptVectors(encoder, store, size=len(texts)).encode(texts)
+
+
+def _read(files: Iterable[BankFile], bank: QuestionBank) -> list[Topic]:
+    """The topics of all files; raises `InvalidBank` with the problems of all of them."""
+    topics: list[Topic] = []
+    problems: list[BankProblem] = []
+    taken: dict[str, str] = {}
+    for file in files:
+        try:
+            topics.append(parse_topic(file.text, file.name, taken, owners=bank.owners, is_json=file.is_json))
+        except InvalidBank as error:
+            problems.extend(error.problems)
+    if problems:
+        raise InvalidBank(problems)
+    return topics
+
+
+def _lost(topic: Topic, bank: QuestionBank) -> int:
+    """How many questions are asked now and are not in the topic any more."""
+    if topic.slug not in bank.topics:
+        return 0
+    kept = {question.id for question in topic.questions}
+    return sum(question.id not in kept for question in bank.topic(topic.slug).active_questions)

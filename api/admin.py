@@ -1,0 +1,168 @@
+"""Administration over HTTP: learners, figures over all of them, roles, the audit log, questions."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeVar
+
+import orjson
+from flask import request
+from werkzeug.exceptions import BadRequest, UnsupportedMediaType
+
+from accounts import Role
+from administration import BankFile
+from api.context import learner, services
+from api.cursors import to_cursor
+from api.history import next_link
+from api.http import ApiBlueprint, whole_body
+from api.problems import PROBLEM_TYPE, BankFileProblemSchema
+from api.progress import progress_view
+from api.schemas.accounts import MeSchema
+from api.schemas.admin import (
+    AdminResetRequestSchema,
+    AdminResetSchema,
+    AuditLogSchema,
+    ImportedTopicSchema,
+    PageQuerySchema,
+    RoleRequestSchema,
+    StatsSchema,
+    UserListQuerySchema,
+    UserListSchema,
+    UserProgressSchema,
+)
+from question_bank import TopicFileSchema
+from store import AuditEntry
+
+blueprint = ApiBlueprint("admin", __name__, url_prefix="/api/admin", description="For administrators")
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+USER = f"/users/<int(max={2**63 - 1}):user_id>"
+MAX_BANK_FILE_BYTES = 1024 * 1024
+YAML_TYPES = ("application/yaml", "text/yaml", "application/x-yaml")
+BANK_FILE = {
+    "required": True,
+    "description": "One topic's file, as in `questions/`. Any problem, listed by line, and nothing is changed.",
+    "content": {media_type: {"schema": TopicFileSchema} for media_type in ("application/json", YAML_TYPES[0])},
+}
+
+
+def bank_files(view: View) -> View:
+    """The view takes bodies larger than others. It stands before everything that reads the body."""
+
+    @wraps(view)
+    def widened(*args: Any, **kwargs: Any) -> Any:
+        request.max_content_length = MAX_BANK_FILE_BYTES
+        return view(*args, **kwargs)
+
+    documented: View = blueprint.doc(requestBody=BANK_FILE)(widened)
+    return documented
+
+
+@blueprint.get("/users")
+@blueprint.admin
+@blueprint.query(UserListQuerySchema)
+@blueprint.response(200, UserListSchema)
+def users(query: dict[str, Any]) -> Any:
+    """Accounts whose username or email contains `q`, by id."""
+    page = services().administration.users(query["q"], limit=query["limit"], after=query["cursor"])
+    cursor = to_cursor(page.next_place)
+    return {"users": page.rows, "next_cursor": cursor}, 200, next_link(cursor)
+
+
+@blueprint.get(f"{USER}/progress")
+@blueprint.admin
+@blueprint.response(200, UserProgressSchema)
+@blueprint.problems(404)
+def progress(user_id: int) -> dict[str, Any]:
+    """One learner's progress, as the learner sees it."""
+    user, rows = services().administration.progress_of(user_id)
+    return {"user": user, **progress_view(rows)}
+
+
+@blueprint.get("/stats")
+@blueprint.admin
+@blueprint.response(200, StatsSchema)
+def stats() -> Any:
+    """How all learners stand, by topic: mean mastery, levels, and the concepts missed most often."""
+    return services().administration.stats()
+
+
+@blueprint.post(f"{USER}/reset_mastery")
+@blueprint.admin
+@blueprint.retry_safe
+@blueprint.body(AdminResetRequestSchema)
+@blueprint.response(200, AdminResetSchema)
+@blueprint.problems(404)
+def reset(body: dict[str, Any], user_id: int) -> Any:
+    """Delete a learner's mastery of one topic, or of `all`, and tell them why. A dry run changes nothing."""
+    return services().administration.reset(user_id, actor_id=learner().id, **body)
+
+
+@blueprint.post(f"{USER}/role")
+@blueprint.admin
+@blueprint.retry_safe
+@blueprint.body(RoleRequestSchema)
+@blueprint.response(200, MeSchema)
+@blueprint.problems(404, 409)
+def role(body: dict[str, str], user_id: int) -> dict[str, Any]:
+    """Give an account a role; the last administrator keeps theirs."""
+    return {"user": services().administration.change_role(user_id, Role(body["role"]), actor_id=learner().id)}
+
+
+@blueprint.get("/audit")
+@blueprint.admin
+@blueprint.query(PageQuerySchema)
+@blueprint.response(200, AuditLogSchema)
+def audit(query: dict[str, Any]) -> Any:
+    """What was done irreversibly, by whom and to whom; newest first."""
+    page = services().administration.audit(limit=query["limit"], after=query["cursor"])
+    cursor = to_cursor(page.next_place)
+    return {"events": [_event(entry) for entry in page.rows], "next_cursor": cursor}, 200, next_link(cursor)
+
+
+@blueprint.post("/questions/import")
+@blueprint.admin
+@bank_files
+@blueprint.retry_safe
+@blueprint.response(201, ImportedTopicSchema)
+@blueprint.problems(400, 413, 415, 503)
+@blueprint.alt_response(
+    422, schema=BankFileProblemSchema, content_type=PROBLEM_TYPE, description="The file has problems, listed by line"
+)
+def import_questions() -> Any:
+    """Take over a topic from its file, all or nothing; its questions that are not in the file are retired."""
+    [done] = services().administration.import_questions([_bank_file()], actor_id=learner().id)
+    return done
+
+
+def _event(entry: AuditEntry) -> dict[str, Any]:
+    event = entry.event
+    return {
+        "id": event.id,
+        "at": event.at,
+        "action": event.action,
+        "actor_id": event.actor_id,
+        "user_id": event.user_id,
+        "actor": entry.actor,
+        "user": entry.user,
+        "topic": event.topic,
+        "reason": event.reason,
+        "details": event.details,
+    }
+
+
+def _bank_file() -> BankFile:
+    """The request's body; raises what a body of another type, broken JSON or text that is not UTF-8 deserves."""
+    if not request.is_json and request.mimetype not in YAML_TYPES:
+        raise UnsupportedMediaType("Send the file as application/yaml or application/json.")
+    content = whole_body(request)
+    if request.is_json:
+        _expect_json(content)
+    return BankFile.of("body", content, is_json=request.is_json)
+
+
+def _expect_json(content: bytes) -> None:
+    try:
+        orjson.loads(content)
+    except orjson.JSONDecodeError as error:
+        raise BadRequest(f"The body is not valid JSON: {error}.") from None

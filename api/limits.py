@@ -1,0 +1,79 @@
+"""How often somebody may ask: all limits in one table."""
+
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+from flask import Flask, request
+from flask_jwt_extended import get_jwt_identity, verify_jwt_in_request
+from flask_jwt_extended.exceptions import JWTExtendedException
+from flask_limiter import Limiter
+from jwt import PyJWTError
+
+from accounts import login_key
+from config import Settings
+
+EVERYTHING = "600 per minute"
+
+
+def address() -> str:
+    """Where the request comes from."""
+    return f"address {request.remote_addr}"
+
+
+def learner_or_address() -> str:
+    """Who asks: the account of a valid token, or else the address."""
+    try:
+        verify_jwt_in_request(optional=True)
+    except (JWTExtendedException, PyJWTError):
+        return address()
+    identity = get_jwt_identity()
+    return f"account {identity}" if identity else address()
+
+
+def address_and_name() -> str:
+    """Where a login comes from and whom it names, so that nobody can lock another learner out from elsewhere."""
+    try:
+        name = orjson.loads(request.get_data(cache=True)).get("login", "")
+    except (orjson.JSONDecodeError, AttributeError):
+        name = ""
+    return f"{address()} name {login_key(str(name))[:254]}"
+
+
+LIMITS: dict[str, tuple[str, Callable[[], str]]] = {
+    "accounts.login": ("5 per minute", address_and_name),
+    "accounts.change_password": ("5 per minute", learner_or_address),
+    "account_data.delete": ("5 per minute", learner_or_address),
+    "practice.answer": ("60 per minute", learner_or_address),
+    "debugging.answer": ("60 per minute", learner_or_address),
+    "observations.observe": ("60 per minute", learner_or_address),
+    "observations.score": ("60 per minute", learner_or_address),
+}
+"""By endpoint: how often, and counted for whom. Every endpoint that asks the model has a row."""
+
+WITHOUT_LIMIT = ("operations.healthz", "operations.readyz", "operations.metrics")
+"""What machines ask all the time."""
+
+
+def register_limits(app: Flask, settings: Settings) -> None:
+    """Attach the limits. They are counted in Redis where there is one, else in this process.
+
+    When Redis goes, each process counts for itself until it is back.
+    """
+    limiter = Limiter(
+        key_func=learner_or_address,
+        app=app,
+        application_limits=[EVERYTHING],
+        storage_uri=settings.redis_url or "memory://",
+        strategy="moving-window",
+        in_memory_fallback_enabled=bool(settings.redis_url),
+        enabled=settings.rate_limits_enabled,
+    )
+    app.extensions["gradus.limiter"] = limiter  # the views know it by weak reference only
+    views: dict[str, Callable[..., Any]] = app.view_functions
+    for endpoint, (limit, key) in LIMITS.items():
+        if endpoint in views:
+            views[endpoint] = limiter.limit(limit, key_func=key)(views[endpoint])
+    for endpoint in WITHOUT_LIMIT:
+        if endpoint in views:
+            views[endpoint] = limiter.exempt(views[endpoint])

@@ -1,0 +1,139 @@
+"""Requests that may be repeated: the same `Idempotency-Key` gets the same reply, and one effect."""
+
+import hmac
+import re
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from typing import Any
+
+import orjson
+from flask import Response, current_app, g, make_response, request
+from flask_jwt_extended import get_jwt_identity, verify_jwt_in_request
+from werkzeug.exceptions import HTTPException, UnprocessableEntity
+
+from api.context import services
+from api.problems import KINDS
+from api.security import signed_again, without_signature
+from store import AlreadyDone, KeptReply, KeyReused, RetryKey, StillRunning
+
+HEADER = "Idempotency-Key"
+REPLAYED = "Idempotency-Replayed"
+KEY = re.compile(r"[\x20-\x7e]{1,255}")
+KEPT_HEADERS = ("Content-Type", "Location")
+NEVER_KEPT = (401, 429)
+TOLD: tuple[type[Exception], ...] = (HTTPException, *KINDS)
+"""Errors that become problems; any other is a fault, which ends the unit and is told as a 500."""
+
+TOKENS = ("access_token", "refresh_token")
+
+_running: set[tuple[int, str]] = set()
+_running_lock = threading.Lock()
+
+
+def retry_safe(view: Callable[..., Any]) -> Callable[..., Any]:
+    """The view, run once for each `Idempotency-Key`; the key commits in the transaction of the effect."""
+
+    @wraps(view)
+    def once(*args: Any, **kwargs: Any) -> Any:
+        key = request.headers.get(HEADER)
+        if key is None:
+            return view(*args, **kwargs)
+        if not KEY.fullmatch(key):
+            raise UnprocessableEntity(f"{HEADER} must be 1 to 255 printable ASCII characters.")
+        retry = RetryKey(user_id=_owner(), key=key, fingerprint=_fingerprint())
+        with _running_alone(retry):
+            return _kept(retry) or _first_reply(retry, view, *args, **kwargs)
+
+    return once
+
+
+def _first_reply(retry: RetryKey, view: Callable[..., Any], *args: Any, **kwargs: Any) -> Response:
+    """Run the view as one unit with its key; a request that another process was first with gets that reply."""
+    store, now = services().store, services().clock()
+    try:
+        with store.one_unit(lambda: store.claim(retry, now=now)):
+            reply = make_response(view(*args, **kwargs))
+            _keep(retry, reply)
+        return reply
+    except AlreadyDone:
+        kept = _kept(retry)
+        if kept is None:
+            raise StillRunning("The same request is still running.") from None
+        return kept
+    except TOLD as error:
+        return _refusal(retry, error)
+
+
+def _refusal(retry: RetryKey, error: Exception) -> Response:
+    """The problem that an error becomes. One that a repetition would meet again is kept, too."""
+    store, now = services().store, services().clock()
+    reply = make_response(current_app.handle_user_exception(error))
+    if 400 <= reply.status_code < 500 and reply.status_code not in NEVER_KEPT:
+        try:
+            with store.one_unit(lambda: store.claim(retry, now=now)):
+                _keep(retry, reply)
+        except AlreadyDone:
+            return _kept(retry) or reply
+    return reply
+
+
+def _keep(retry: RetryKey, reply: Response) -> None:
+    headers = {name: reply.headers[name] for name in KEPT_HEADERS if name in reply.headers}
+    with services().store.transaction():
+        services().store.keep_reply(
+            retry, status=reply.status_code, headers=headers, body=_with_tokens(reply.get_data(), without_signature)
+        )
+
+
+def _kept(retry: RetryKey) -> Response | None:
+    """The kept reply as a response; raises `KeyReused` when it answered another request."""
+    kept = services().store.kept_reply(retry, now=services().clock())
+    services().store.release()
+    if kept is None:
+        return None
+    if kept.fingerprint != retry.fingerprint:
+        raise KeyReused(f"This {HEADER} was used for another request.")
+    return _response(kept)
+
+
+def _response(kept: KeptReply) -> Response:
+    body = _with_tokens(kept.body.encode(), signed_again)
+    return Response(body, status=kept.status, headers={**kept.headers, REPLAYED: "true"})
+
+
+def _with_tokens(body: bytes, change: Callable[[str], str]) -> str:
+    """The body with its tokens changed: they are kept without their signatures, so that a kept reply opens no door."""
+    if b'"access_token"' not in body:
+        return body.decode()
+    values = orjson.loads(body)
+    return orjson.dumps({**values, **{name: change(values[name]) for name in TOKENS if name in values}}).decode()
+
+
+def _owner() -> int:
+    if "learner" in g:
+        return int(g.learner.id)
+    verify_jwt_in_request(optional=True, refresh=request.path.endswith("/refresh"), skip_revocation_check=True)
+    return int(get_jwt_identity() or 0)
+
+
+def _fingerprint() -> str:
+    """Tells requests apart without giving their content away: bodies can hold passwords."""
+    secret = services().settings.jwt_secret_key.encode()
+    content = b"\n".join((request.method.encode(), request.full_path.encode(), request.get_data(cache=True)))
+    return hmac.new(secret, content, "sha256").hexdigest()
+
+
+@contextmanager
+def _running_alone(retry: RetryKey) -> Iterator[None]:
+    place = (retry.user_id, retry.key)
+    with _running_lock:
+        if place in _running:
+            raise StillRunning("The same request is still running.")
+        _running.add(place)
+    try:
+        yield
+    finally:
+        with _running_lock:
+            _running.discard(place)

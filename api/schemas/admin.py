@@ -1,0 +1,123 @@
+"""Shapes of administration."""
+
+from typing import Any
+
+from marshmallow import Schema, fields, validate
+
+from accounts import Role
+from api.schemas.accounts import UserSchema
+from api.schemas.fields import PLACES, Cursor, Rounded, UtcTime, Words, YesOrNo, names
+from api.schemas.mastery import ProgressSchema, ResetRequestSchema
+from resets import MAX_REASON, MIN_REASON
+
+NOT_BLANK = r"[\s\S]*\S"
+
+
+class PageQuerySchema(Schema):
+    limit = fields.Integer(load_default=20, validate=validate.Range(min=1, max=100))
+    cursor = Cursor(load_default=None)
+
+
+class UserListQuerySchema(PageQuerySchema):
+    q = Words(
+        load_default="",
+        validate=validate.Length(max=254),
+        metadata={"description": "Part of a username or email, in any case"},
+    )
+
+
+class UserListSchema(Schema):
+    users = fields.List(fields.Nested(UserSchema), required=True)
+    next_cursor = fields.String(required=True, allow_none=True)
+
+
+class UserProgressSchema(ProgressSchema):
+    user = fields.Nested(UserSchema, required=True)
+
+
+class MissedConceptSchema(Schema):
+    concept = fields.String(required=True)
+    missed = fields.Integer(required=True)
+    mentioned = fields.Integer(required=True)
+
+
+class TopicStatsSchema(Schema):
+    topic = fields.String(required=True)
+    learners = fields.Integer(required=True)
+    mean_mastery = Rounded(required=True, allow_none=True)
+    levels = fields.Dict(keys=fields.String(), values=fields.Integer(), required=True)
+    most_missed_concepts = fields.List(fields.Nested(MissedConceptSchema), required=True)
+
+
+class StatsSchema(Schema):
+    topics = fields.List(fields.Nested(TopicStatsSchema), required=True)
+    learners = fields.Integer(required=True)
+
+
+class AdminResetRequestSchema(ResetRequestSchema):
+    reason = Words(
+        required=True,
+        validate=[
+            validate.Length(min=MIN_REASON, max=MAX_REASON),
+            validate.Regexp(NOT_BLANK, error="Must not be blank."),
+        ],
+        metadata={"description": "The learner reads it."},
+    )
+    dry_run = YesOrNo(load_default=False)
+
+
+class AdminResetSchema(Schema):
+    deleted = fields.Integer(required=True)
+    topics = names(required=True)
+    dry_run = fields.Boolean(required=True)
+    audit_id = fields.Integer(required=True, allow_none=True)
+
+
+class RoleRequestSchema(Schema):
+    role = fields.String(required=True, validate=validate.OneOf([role.value for role in Role]))
+
+
+class Details(fields.Dict):
+    """The figures of an event, rounded as they leave."""
+
+    def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:
+        return _rounded(value)
+
+
+class AuditEventSchema(Schema):
+    id = fields.Integer(required=True)
+    at = UtcTime(required=True)
+    action = fields.String(required=True)
+    actor_id = fields.Integer(required=True, allow_none=True)
+    user_id = fields.Integer(required=True, allow_none=True)
+    actor = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Username, or the pseudonym of a deleted account; null for the shell"},
+    )
+    user = fields.String(required=True, allow_none=True)
+    topic = fields.String(required=True, allow_none=True)
+    reason = fields.String(required=True, allow_none=True)
+    details = Details(required=True)
+
+
+class AuditLogSchema(Schema):
+    events = fields.List(fields.Nested(AuditEventSchema), required=True)
+    next_cursor = fields.String(required=True, allow_none=True)
+
+
+class ImportedTopicSchema(Schema):
+    topic = fields.String(required=True)
+    title = fields.String(required=True)
+    questions = fields.Integer(required=True)
+    concepts = fields.Integer(required=True)
+    retired = fields.Integer(required=True, metadata={"description": "Questions that are no longer asked"})
+    revision = fields.Integer(required=True, metadata={"description": "The question bank's new revision"})
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, float):
+        return round(value, PLACES)
+    if isinstance(value, dict):
+        return {name: _rounded(part) for name, part in value.items()}
+    return [_rounded(part) for part in value] if isinstance(value, list) else value

@@ -1,0 +1,71 @@
+"""The shelf of deletion: an account goes with all its rows, and the audit log keeps a pseudonym."""
+
+import json
+import re
+from typing import Any
+
+from sqlalchemy import Delete, delete, or_, select
+
+from models import AuditEvent, IdempotencyKey, User, db
+from store.transactions import Transactions
+
+NOBODY = 0
+"""The `user_id` of what was kept before somebody signed in."""
+
+
+class DeletionShelf(Transactions):
+    """Deletes accounts. The caller holds their lock."""
+
+    def pseudonymise(self, account: User, pseudonym: str) -> None:
+        """Put a pseudonym in place of an account throughout the audit log."""
+        about = or_(AuditEvent.user_id == account.id, AuditEvent.actor_id == account.id)
+        for event in self._session.scalars(select(AuditEvent).where(about)):
+            _pseudonymise(event, account, pseudonym)
+        self._session.flush()
+
+    def delete_account(self, account: User) -> dict[str, int]:
+        """Delete an account and every row that belongs to it; how many rows went, by table."""
+        owned = [table for table in reversed(db.metadata.sorted_tables) if "user_id" in table.columns]
+        deleted = {
+            table.name: self._deleted(delete(table).where(table.columns.user_id == account.id)) for table in owned
+        }
+        deleted[IdempotencyKey.__tablename__] += self._deleted(_replies_before_signing_in(account))
+        self._deleted(delete(User.__table__).where(User.id == account.id))
+        return {name: number for name, number in deleted.items() if number}
+
+    def _deleted(self, statement: Delete) -> int:
+        return int(self._session.execute(statement).rowcount)  # type: ignore[attr-defined]
+
+
+def _replies_before_signing_in(account: User) -> Delete:
+    """The kept replies to a registration or a login: they belong to nobody, and tell the email."""
+    told = f'"email":{json.dumps(account.email, ensure_ascii=False)}'
+    return delete(IdempotencyKey).where(
+        IdempotencyKey.user_id == NOBODY, IdempotencyKey.body.contains(told, autoescape=True)
+    )
+
+
+def _pseudonymise(event: AuditEvent, account: User, pseudonym: str) -> None:
+    """What happened to the account stays known; figures of it, and what was written about it, do not."""
+    if event.user_id == account.id:
+        event.user_id, event.user_pseudonym = None, pseudonym
+        event.reason = None
+        event.details = {name: value for name, value in event.details.items() if _is_harmless(name, value)}
+    if event.actor_id == account.id:
+        event.actor_id, event.actor_pseudonym = None, pseudonym
+    names = _names_of(account)
+    event.reason = _without(names, event.reason, pseudonym)
+    event.details = {name: _without(names, value, pseudonym) for name, value in event.details.items()}
+
+
+def _is_harmless(name: str, value: Any) -> bool:
+    return not isinstance(value, dict | list) and not name.endswith("id")
+
+
+def _names_of(account: User) -> re.Pattern[str]:
+    names = "|".join(map(re.escape, (account.email, account.username)))
+    return re.compile(rf"(?<![\w@.-])(?:{names})(?![\w@-])", re.IGNORECASE)
+
+
+def _without(names: re.Pattern[str], value: Any, pseudonym: str) -> Any:
+    return names.sub(pseudonym, value) if isinstance(value, str) else value

@@ -1,0 +1,240 @@
+"""The commands of administrators, run as an operator runs them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from models import AuditEvent, BankQuestion, ExpectedVector, User, UserMastery, db
+from store import Store
+from tests.conftest import Learner, sign_up
+from tests.fakes import WordEncoder
+from tests.test_commands import CHESS, run
+
+REASON = "The questions were wrong."
+
+
+@pytest.fixture
+def pupil(app: Flask) -> Learner:
+    """A learner with mastery of two topics."""
+    learner = sign_up(app, "dora")
+    with app.app_context():
+        for topic, level, answers in (("dbms", 0.51234, 7), ("oop", 0.8, 2)):
+            row = UserMastery(user_id=learner.id, topic=topic, mastery_level=level, questions_attempted=answers)
+            db.session.add(row)
+        db.session.commit()
+    return learner
+
+
+def events(app: Flask) -> list[AuditEvent]:
+    with app.app_context():
+        return list(db.session.query(AuditEvent).order_by(AuditEvent.id))
+
+
+def topics_of(app: Flask, learner: Learner) -> list[str]:
+    with app.app_context():
+        return [row.topic for row in Store().masteries(learner.id)]
+
+
+def users(app: Flask, *words: str) -> Any:
+    return run(app, "users", *words)
+
+
+# Users
+
+
+def test_all_accounts_are_listed(app: Flask, pupil: Learner, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("admin_commands.ROWS_PER_PAGE", 2)
+    names = ["dora", *(sign_up(app, f"learner-{n}").tokens["user"]["username"] for n in range(4))]
+    lines = users(app, "list").output.splitlines()
+    assert [line.split(": ")[1].split(",")[0] for line in lines[:-1]] == names
+    assert lines[0].startswith(f"{pupil.id}: dora, dora@example.com, learner since 20")
+    assert lines[-1] == "5 accounts."
+
+
+def test_accounts_are_found_by_part_of_their_name(app: Flask, pupil: Learner) -> None:
+    sign_up(app, "emil")
+    lines = users(app, "list", "--q", "OR").output.splitlines()
+    assert (len(lines), lines[-1]) == (2, "1 account.")
+
+
+def test_progress_is_shown_topic_by_topic(app: Flask, pupil: Learner) -> None:
+    result = users(app, "progress", "DORA@example.com")
+    assert result.exit_code == 0, result.output
+    assert result.output.splitlines() == [
+        "dora has practised 2 topics.",
+        "dbms: mastery 0.512 (intermediate); 7 questions, 0 correct; difficulty medium.",
+        "oop: mastery 0.800 (advanced, an early estimate); 2 questions, 0 correct; difficulty medium.",
+    ]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["progress", "nobody"], ["role", "nobody", "admin"], ["reset", "nobody", "--topic", "all", "--reason", "why"]],
+)
+def test_an_account_that_does_not_exist_is_said_so(app: Flask, words: list[str]) -> None:
+    result = users(app, *words)
+    assert (result.exit_code, result.output) == (1, "Error: There is no account 'nobody'.\n")
+
+
+def test_a_dry_run_changes_nothing(app: Flask, pupil: Learner) -> None:
+    result = users(app, "reset", "dora", "--topic", "all", "--reason", REASON, "--dry-run")
+    assert result.exit_code == 0, result.output
+    assert result.output == ("This would delete the mastery of dora in 2 topics (dbms, oop). Nothing was changed.\n")
+    assert topics_of(app, pupil) == ["dbms", "oop"]
+    assert events(app) == []
+
+
+def test_a_reset_is_written_to_the_audit_log_without_an_actor(app: Flask, pupil: Learner) -> None:
+    result = users(app, "reset", "dora", "--topic", "dbms", "--reason", REASON)
+    [event] = events(app)
+    assert result.output == (
+        f"The mastery of dora was deleted in 1 topic (dbms). The audit log has it under {event.id}.\n"
+    )
+    assert topics_of(app, pupil) == ["oop"]
+    assert (event.actor_id, event.user_id, event.reason) == (None, pupil.id, REASON)
+
+
+@pytest.mark.parametrize(("topic", "what"), [("alchemy", "the topic alchemy"), ("all", "any topic")])
+def test_a_reset_of_nothing_says_so(app: Flask, topic: str, what: str) -> None:
+    sign_up(app, "emil")
+    result = users(app, "reset", "emil", "--topic", topic, "--reason", REASON)
+    assert result.output == f"emil has no mastery of {what}; nothing was deleted.\n"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--topic", "all"],
+        ["--reason", REASON],
+        ["--topic", "all", "--reason", "no"],
+        ["--topic", "all", "--reason", "     "],
+        ["--topic", "all", "--reason", "x" * 501],
+        ["--topic", "", "--reason", REASON],
+        ["--topic", "x" * 65, "--reason", REASON],
+    ],
+)
+def test_a_reset_that_is_not_clear_is_refused(app: Flask, pupil: Learner, words: list[str]) -> None:
+    assert users(app, "reset", "dora", *words).exit_code == 2
+    assert topics_of(app, pupil) == ["dbms", "oop"]
+
+
+def test_a_role_is_given_and_audited(app: Flask, pupil: Learner) -> None:
+    result = users(app, "role", "dora", "admin")
+    assert (result.exit_code, result.output) == (0, "dora has the role admin.\n")
+    assert pupil.get("/api/admin/stats").status_code == 200
+    assert [(event.action, event.actor_id) for event in events(app)] == [("change_role", None)]
+
+
+def test_the_last_administrator_keeps_the_role(app: Flask, pupil: Learner) -> None:
+    users(app, "role", "dora", "admin")
+    result = users(app, "role", "dora", "learner")
+    assert (result.exit_code, result.output) == (
+        1,
+        "Error: This is the last administrator: give the role to somebody else first.\n",
+    )
+    with app.app_context():
+        assert db.session.get_one(User, pupil.id).role == "admin"
+
+
+def test_a_role_that_does_not_exist_is_refused(app: Flask, pupil: Learner) -> None:
+    assert users(app, "role", "dora", "king").exit_code == 2
+
+
+def test_the_audit_log_is_shown_newest_first(app: Flask, pupil: Learner) -> None:
+    pupil.post("/api/user/reset_mastery", {"topic": "\x1b[2Jdbms"})
+    users(app, "reset", "dora", "--topic", "oop", "--reason", REASON)
+    newest, oldest = users(app, "audit").output.splitlines()
+    assert newest.endswith(f" UTC: reset_mastery by the shell for dora in oop. Reason: {REASON}")
+    assert oldest.endswith(" UTC: reset_mastery by dora for dora in  [2Jdbms.")
+    assert users(app, "audit", "--limit", "1").output.splitlines() == [newest]
+
+
+# Questions
+
+
+def chess_file(folder: Path) -> Path:
+    path = folder / "chess.yaml"
+    path.write_text(CHESS)
+    return path
+
+
+def test_files_are_imported_with_the_vectors_of_their_answers(app: Flask, tmp_path: Path) -> None:
+    path = chess_file(tmp_path)
+    other = tmp_path / "go.json"
+    other.write_text(
+        json.dumps(
+            {
+                "topic": "go",
+                "title": "Go",
+                "concepts": [{"name": "Liberty", "subtopic": "rules"}],
+                "questions": [
+                    {
+                        "id": "go-liberty",
+                        "subtopic": "rules",
+                        "difficulty": "easy",
+                        "text": "What is a liberty?",
+                        "concepts": ["Liberty"],
+                        "expected_answers": ["An empty point beside a stone."],
+                    }
+                ],
+            }
+        )
+    )
+    result = run(app, "questions", "import", str(path), str(other))
+    assert result.exit_code == 0, result.output
+    assert "The topic chess was imported: 2 questions, 2 concepts; 0 questions retired.\n" in result.output
+    assert "The topic go was imported: 1 question, 1 concept; 0 questions retired.\n" in result.output
+    assert "Encoding expected answers" in result.stderr
+    with app.app_context():
+        assert db.session.query(ExpectedVector).count() == 4
+    assert [(event.action, event.topic, event.actor_id) for event in events(app)] == [
+        ("import_questions", "chess", None),
+        ("import_questions", "go", None),
+    ]
+
+
+def test_the_problems_of_all_files_are_told_with_file_and_line(app: Flask, tmp_path: Path) -> None:
+    path, broken, strange = chess_file(tmp_path), tmp_path / "broken.json", tmp_path / "strange.yaml"
+    broken.write_text('{\n"topic": ]')
+    strange.write_text("topic: all\n")
+    result = run(app, "questions", "import", str(path), str(broken), str(strange))
+    assert result.exit_code == 1
+    assert "The question bank was not changed." in result.output
+    assert f"{broken}:2: This is not JSON: " in result.output
+    assert f"{strange}:1: topic: No topic may be called 'all'." in result.output
+    with app.app_context():
+        assert db.session.query(BankQuestion).filter_by(topic="chess").count() == 0
+
+
+def test_a_file_that_is_no_text_is_told(app: Flask, tmp_path: Path) -> None:
+    path = tmp_path / "noise.yaml"
+    path.write_bytes(b"topic: a\n\xff\n")
+    result = run(app, "questions", "import", str(path))
+    assert result.exit_code == 1
+    assert f"{path}:2: This is not UTF-8: invalid start byte." in result.output
+
+
+def test_one_topic_in_two_files_is_refused(app: Flask, tmp_path: Path) -> None:
+    path, copy = chess_file(tmp_path), tmp_path / "copy.yaml"
+    copy.write_text(CHESS)
+    result = run(app, "questions", "import", str(path), str(copy))
+    assert result.exit_code == 1
+    assert f"{copy}:1: The topic 'chess' already stands in {path}." in result.output
+
+
+def test_without_the_model_nothing_is_imported(app: Flask, tmp_path: Path, encoder: WordEncoder) -> None:
+    encoder.down = "The embedding model is gone."
+    result = run(app, "questions", "import", str(chess_file(tmp_path)))
+    assert (result.exit_code, result.output) == (
+        1,
+        "Error: The question bank was not changed. The embedding model is gone.\n",
+    )
+
+
+def test_the_topics_are_listed(app: Flask) -> None:
+    lines = run(app, "questions", "list").output.splitlines()
+    assert "dbms: Databases, 24 questions, 18 concepts." in lines
+    assert len(lines) >= 4

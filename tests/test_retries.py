@@ -1,0 +1,177 @@
+"""Requests that are repeated: one effect, one reply."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from models import IdempotencyKey, db
+from tests.conftest import PASSWORD, Learner, sign_up
+from tests.fakes import Clock, WordEncoder
+from tests.test_api_errors import refused
+
+
+def keyed(learner: Learner, key: str) -> dict[str, str]:
+    return {**learner.headers, "Idempotency-Key": key}
+
+
+def post(learner: Learner, path: str, body: Any, key: str) -> Any:
+    return learner.client.post(path, headers=keyed(learner, key), json=body)
+
+
+def an_answer(started: dict[str, Any]) -> tuple[str, dict[str, str]]:
+    path = f"/api/adaptive/sessions/{started['session']['id']}/answers"
+    return path, {"question_id": started["question"]["id"], "answer": "A lock and a log."}
+
+
+def test_the_same_request_again_gets_the_same_reply_and_one_effect(any_app: Flask) -> None:
+    learner = sign_up(any_app)
+    path, body = an_answer(learner.start(topics=["dbms"]))
+    first = post(learner, path, body, "phone-1")
+    second = post(learner, path, body, "phone-1")
+    assert (first.status_code, second.status_code) == (201, 201)
+    assert "Idempotency-Replayed" not in first.headers
+    assert second.headers["Idempotency-Replayed"] == "true"
+    assert second.json == first.json
+    assert first.json["attempt"]["id"] > 0
+    assert learner.get("/api/user/progress").json["topics"]["dbms"]["questions_attempted"] == 1
+
+
+def test_another_key_is_another_request(learner: Learner) -> None:
+    path, body = an_answer(learner.start(topics=["dbms"]))
+    assert post(learner, path, body, "phone-1").status_code == 201
+    refused(post(learner, path, body, "phone-2"), 409)
+
+
+def test_a_key_for_another_body_is_422(learner: Learner) -> None:
+    path, body = an_answer(learner.start(topics=["dbms"]))
+    post(learner, path, body, "phone-1")
+    refused(post(learner, path, {**body, "answer": "Something else."}, "phone-1"), 422, "#/header/Idempotency-Key")
+    refused(post(learner, "/api/user/reset_mastery", {"topic": "all"}, "phone-1"), 422, "#/header/Idempotency-Key")
+    assert learner.get("/api/user/progress").json["overall"]["total_questions"] == 1
+
+
+def test_a_key_belongs_to_its_learner(learner: Learner, stranger: Learner) -> None:
+    first = post(learner, "/api/adaptive/sessions", {"topics": ["dbms"]}, "phone-1")
+    second = post(stranger, "/api/adaptive/sessions", {"topics": ["dbms"]}, "phone-1")
+    assert second.status_code == 201
+    assert "Idempotency-Replayed" not in second.headers
+    assert first.json["session"]["id"] != second.json["session"]["id"]
+
+
+@pytest.mark.parametrize("key", ["", "x" * 256, "schlüssel"])
+def test_a_key_of_another_form_is_422(learner: Learner, key: str) -> None:
+    headers = {**learner.headers, "Idempotency-Key": key.encode("utf-8").decode("latin-1")}
+    refused(learner.client.post("/api/user/reset_mastery", json={"topic": "all"}, headers=headers), 422)
+
+
+def test_a_refusal_is_kept_too(learner: Learner) -> None:
+    path, body = an_answer(learner.start(topics=["dbms"]))
+    wrong = {**body, "question_id": "another"}
+    first = post(learner, path, wrong, "phone-1")
+    second = post(learner, path, wrong, "phone-1")
+    refused(first, 409)
+    assert second.status_code == 409
+    assert second.headers["Idempotency-Replayed"] == "true"
+    assert second.json == first.json
+
+
+def test_a_failure_is_not_kept(learner: Learner, encoder: WordEncoder) -> None:
+    path, body = an_answer(learner.start(topics=["dbms"]))
+    encoder.down = "The model is gone."
+    refused(post(learner, path, body, "phone-1"), 503)
+    encoder.down = ""
+    reply = post(learner, path, body, "phone-1")
+    assert reply.status_code == 201
+    assert "Idempotency-Replayed" not in reply.headers
+
+
+def test_the_effect_and_its_key_commit_together_or_not_at_all(
+    learner: Learner, app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, body = an_answer(learner.start(topics=["dbms"]))
+    app.config["PROPAGATE_EXCEPTIONS"] = False
+
+    def fail(*_args: object, **_options: object) -> None:
+        raise RuntimeError("the machine stops here")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("store.Store.keep_reply", fail)
+        assert post(learner, path, body, "phone-1").status_code == 500
+    assert learner.get("/api/user/progress").json["topics"] == {}
+    assert post(learner, path, body, "phone-1").status_code == 201
+    assert learner.get("/api/user/progress").json["overall"]["total_questions"] == 1
+
+
+def test_a_key_is_forgotten_after_72_hours(learner: Learner, app: Flask, clock: Clock) -> None:
+    body = {"topic": "all"}
+    post(learner, "/api/user/reset_mastery", body, "phone-1")
+    with app.app_context():
+        row = db.session.query(IdempotencyKey).one()
+        row.created_at = row.created_at.replace(year=row.created_at.year - 1)
+        db.session.commit()
+    reply = post(learner, "/api/user/reset_mastery", body, "phone-1")
+    assert reply.status_code == 200
+    assert "Idempotency-Replayed" not in reply.headers
+
+
+def test_a_lost_registration_can_be_repeated_and_its_tokens_are_not_kept(any_app: Flask) -> None:
+    client = any_app.test_client()
+    body = {"username": "ada", "email": "ada@example.com", "password": PASSWORD}
+    first = client.post("/api/auth/register", json=body, headers={"Idempotency-Key": "r-1"})
+    second = client.post("/api/auth/register", json=body, headers={"Idempotency-Key": "r-1"})
+    assert (first.status_code, second.status_code) == (201, 201)
+    assert second.json == first.json
+    with any_app.app_context():
+        kept = db.session.query(IdempotencyKey).one().body
+    assert first.json["access_token"] not in kept
+    assert first.json["refresh_token"] not in kept
+    assert PASSWORD not in kept
+
+
+def test_authentication_comes_before_the_key(learner: Learner) -> None:
+    reply = learner.client.post("/api/user/reset_mastery", json={"topic": "all"}, headers={"Idempotency-Key": "x"})
+    refused(reply, 401)
+
+
+def at_once(app: Flask, learner: Learner, path: str, body: Any, times: int) -> list[Any]:
+    def send(_number: int) -> Any:
+        return app.test_client().post(path, headers=keyed(learner, "phone-1"), json=body)
+
+    with ThreadPoolExecutor(times) as pool:
+        return list(pool.map(send, range(times)))
+
+
+def test_20_at_once_under_one_key_are_recorded_once(any_app: Flask) -> None:
+    learner = sign_up(any_app)
+    path, body = an_answer(learner.start(topics=["dbms"]))
+    replies = at_once(any_app, learner, path, body, 20)
+    done = [reply for reply in replies if reply.status_code == 201]
+    waiting = [reply for reply in replies if reply.status_code == 409]
+    assert len(done) + len(waiting) == 20
+    assert len({reply.json["attempt"]["id"] for reply in done}) == 1
+    assert sum("Idempotency-Replayed" not in reply.headers for reply in done) == 1
+    assert all(reply.headers["Retry-After"] == "1" for reply in waiting)
+    assert learner.get("/api/user/progress").json["overall"]["total_questions"] == 1
+    assert post(learner, path, body, "phone-1").json == done[0].json
+
+
+def test_20_at_once_over_several_processes_are_recorded_once(
+    make_app: Callable[..., Flask], any_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each process knows only its own running requests: the database has to tell them apart."""
+
+    class Forgetful(set[tuple[int, str]]):
+        def __contains__(self, _key: object) -> bool:
+            return False
+
+    app = make_app(any_url)
+    learner = sign_up(app)
+    path, body = an_answer(learner.start(topics=["dbms"]))
+    monkeypatch.setattr("api.retries._running", Forgetful())
+    replies = at_once(app, learner, path, body, 20)
+    assert {reply.status_code for reply in replies} == {201}
+    assert len({reply.json["attempt"]["id"] for reply in replies}) == 1
+    assert learner.get("/api/user/progress").json["overall"]["total_questions"] == 1
