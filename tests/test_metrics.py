@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -284,7 +285,9 @@ def test_workers_count_together_and_a_worker_that_goes_leaves_its_counts(service
     of_second = folder / f"gauge_livemin_{second}.db"
     assert of_second.exists()
     os.kill(second, signal.SIGKILL)
-    while second in service.workers or of_second.exists():  # the arbiter looks after its workers every second
+    deadline = time.monotonic() + STARTS_WITHIN_SECONDS
+    while second in service.workers or of_second.exists():
+        assert time.monotonic() < deadline, "what the dead worker said of itself is still there"
         service.call("GET", "/healthz")
     assert requests(scraped(service), "GET", "/openapi.json", 200) == 7
 
