@@ -3,13 +3,14 @@
 from collections.abc import Callable
 from datetime import datetime
 
+from argon2 import PasswordHasher
 from dotenv import load_dotenv
 from flask import Flask
 from flask_cors import CORS
 from flask_migrate import Migrate
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from accounts import Accounts
+from accounts import HASHER, Accounts
 from adaptive_controller import AdaptiveInterviewController
 from administration import Administration
 from api import register_api
@@ -35,8 +36,9 @@ def create_app(
     *,
     encoder: ModelEncoder | None = None,
     clock: Callable[[], datetime] = utc_now,
+    hasher: PasswordHasher = HASHER,
 ) -> Flask:
-    """The application. Without settings they come from the environment; encoder and clock can be handed in."""
+    """The application. Without settings they come from the environment; encoder, clock and hasher can be handed in."""
     if settings is None:
         load_dotenv(ROOT / ".env")
         settings = load_settings()
@@ -47,7 +49,7 @@ def create_app(
     Migrate(app, db, directory=str(ROOT / "migrations"), render_as_batch=True, compare_type=True)
     with app.app_context():
         prepare_engine(db.engine)
-    app.extensions[EXTENSION] = _wire(settings, encoder or TorchEncoder(settings.embedding_model), clock)
+    app.extensions[EXTENSION] = _wire(settings, encoder or TorchEncoder(settings.embedding_model), clock, hasher)
     CORS(
         app,
         origins=list(settings.cors_origins),
@@ -75,7 +77,7 @@ def _configure(app: Flask, settings: Settings) -> None:
     configure_openapi(app)
 
 
-def _wire(settings: Settings, encoder: ModelEncoder, clock: Callable[[], datetime]) -> Services:
+def _wire(settings: Settings, encoder: ModelEncoder, clock: Callable[[], datetime], hasher: PasswordHasher) -> Services:
     store = Store()
     metrics = Metrics()
     scorer = MeasuredScorer(encoder, KeptVectors(encoder, store), settings.policy, metrics=metrics)
@@ -83,7 +85,7 @@ def _wire(settings: Settings, encoder: ModelEncoder, clock: Callable[[], datetim
     return Services(
         settings=settings,
         store=store,
-        accounts=Accounts(store=store, clock=clock, refresh_lifetime=settings.refresh_token_lifetime),
+        accounts=Accounts(store=store, clock=clock, refresh_lifetime=settings.refresh_token_lifetime, hasher=hasher),
         administration=Administration(store=store, encoder=encoder, policy=settings.policy, clock=clock),
         controller=AdaptiveInterviewController(store=store, scorer=scorer, policy=settings.policy, clock=clock),
         observer=Observer(store=store, scorer=keeps_nothing, policy=settings.policy, clock=clock),

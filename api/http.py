@@ -75,6 +75,28 @@ class GradusApi(Api):
 
     ERROR_SCHEMA = ProblemSchema
 
+    def __init__(self, app: Flask) -> None:
+        self._undocumented: list[Blueprint] = []
+        super().__init__(app)
+
+    def register_blueprint(self, blp: Blueprint, **options: Any) -> None:
+        """Register the routes now and their documentation when it is asked for: it takes longer than all the rest."""
+        self._app.register_blueprint(blp, **options)
+        self._undocumented.append(blp)
+
+    @property
+    def spec(self) -> Any:
+        """The OpenAPI document, complete."""
+        while self._undocumented:
+            area = self._undocumented.pop(0)
+            area.register_views_in_doc(self, self._app, self._spec, name=area.name, parameters=None)
+            self._spec.tag({"name": area.name, "description": area.description})
+        return self._spec
+
+    @spec.setter
+    def spec(self, spec: Any) -> None:
+        self._spec = spec
+
     def _register_error_handlers(self) -> None:
         register_errors(self._app)
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from argon2 import PasswordHasher
 from flask import Flask
 from flask.testing import FlaskClient
 from flask_migrate import upgrade
@@ -38,6 +39,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 POSTGRES = os.environ.get("TEST_POSTGRES_URL", "postgresql://postgres@127.0.0.1:5432/postgres")
 BANK_TABLES = ("bank_", "debugging_challenges")
+QUICK_HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+"""Tests sign up thousands of times; what the real parameters are is a test of its own."""
+
 PASSWORD = "correct horse battery"
 
 
@@ -203,7 +207,7 @@ def make_app(clock: Clock, encoder: WordEncoder) -> Iterator[Callable[..., Flask
 
     def make(url: str, policy: MasteryPolicy = REFERENCE, *, limited: bool = False, metrics_token: str = "") -> Flask:
         settings = settings_for(url, policy, limited=limited, metrics_token=metrics_token)
-        app = create_app(settings, encoder=encoder, clock=clock)
+        app = create_app(settings, encoder=encoder, clock=clock, hasher=QUICK_HASHER)
         apps.append(app)
         return app
 
