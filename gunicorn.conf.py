@@ -11,6 +11,7 @@ from typing import Any
 from dotenv import load_dotenv
 
 from config import ROOT
+from logs import logging_settings
 
 load_dotenv(ROOT / ".env")
 
@@ -23,6 +24,7 @@ timeout = 60
 graceful_timeout = 30
 keepalive = 15
 accesslog = None
+logconfig_dict = logging_settings()
 
 # Each worker computes with its share of the cores; more threads than cores make every answer slower.
 os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // workers)))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from embeddings import Encoder
+from embeddings import ModelEncoder
 from mastery import MasteryPolicy
 from question_bank import Concept
 from scoring import AnswerScore, ExpectedVectors, Scorer
@@ -71,7 +71,9 @@ class Metrics:
 class MeasuredScorer(Scorer):
     """Scores as `Scorer` does, and counts it."""
 
-    def __init__(self, encoder: Encoder, expected: ExpectedVectors, policy: MasteryPolicy, *, metrics: Metrics) -> None:
+    def __init__(
+        self, encoder: ModelEncoder, expected: ExpectedVectors, policy: MasteryPolicy, *, metrics: Metrics
+    ) -> None:
         super().__init__(encoder, expected, policy)
         self._metrics = metrics
 

@@ -11,7 +11,7 @@ from typing import Protocol
 
 import snowballstemmer
 
-from embeddings import Encoder, Vectors
+from embeddings import ModelEncoder, Vectors
 from mastery import MasteryPolicy, checked_score
 from question_bank import Concept
 
@@ -94,7 +94,7 @@ class ExpectedVectors(Protocol):
 class Scorer:
     """Scores answers with the embedding model it was handed."""
 
-    def __init__(self, encoder: Encoder, expected: ExpectedVectors, policy: MasteryPolicy) -> None:
+    def __init__(self, encoder: ModelEncoder, expected: ExpectedVectors, policy: MasteryPolicy) -> None:
         self._encoder = encoder
         self._expected = expected
         self._policy = policy
@@ -117,11 +117,13 @@ class Scorer:
 
         The semantic score is the cosine of both texts' vectors, clamped to [0, 1]; the keyword score is the share of
         key terms found, those of `keywords` or else of the expected answer. `concepts` are the sampled ones. An empty
-        answer or "I don't know" is an attempt with both scores 0 and every concept missed; the model is not asked
-        then. Raises `ModelUnavailable`, and `ValueError` when there is no expected answer.
+        answer or "I don't know" is an attempt with both scores 0 and every concept missed, without asking the model;
+        but where the model cannot be loaded nothing is scored at all. Raises `ModelUnavailable`, and `ValueError` when
+        there is no expected answer.
         """
         if not expected_answers:
             raise ValueError("There is no expected answer to score against.")
+        self._encoder.load()
         if is_silent(answer):
             return self._silent(expected_answers[0], question, keywords, concepts)
         similarities = self._similarities(answer, expected_answers)

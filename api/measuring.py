@@ -1,10 +1,13 @@
-"""Every request is counted and timed, and who may see the figures."""
+"""Every request is counted, timed and logged, and who may see the figures."""
 
 import hmac
+import logging
 
 from flask import Flask, Response, g, request
 
 from api.context import services
+
+log = logging.getLogger(__name__)
 
 UNMATCHED = "none"
 """The route of a request that no rule matches: paths are not labels, for there is no end of them."""
@@ -41,11 +44,9 @@ def _begin() -> None:
 def _count(response: Response) -> Response:
     metrics = services().metrics
     now = metrics.timer()
-    metrics.note_request(
-        method=request.method,
-        route=request.url_rule.rule if request.url_rule else UNMATCHED,
-        status=response.status_code,
-        seconds=now - g.get("began_at", now),
-    )
+    route = request.url_rule.rule if request.url_rule else UNMATCHED
+    seconds = now - g.get("began_at", now)
+    metrics.note_request(method=request.method, route=route, status=response.status_code, seconds=seconds)
+    log.info("method=%s route=%s status=%d seconds=%.3f", request.method, route, response.status_code, seconds)
     note_model()
     return response

@@ -209,9 +209,15 @@ def test_silence_lists_the_given_keywords_as_missed(scorer: Scorer) -> None:
     assert score.missed_keywords == ("wait-for graph", "victim")
 
 
-def test_silence_does_not_need_the_model(scorer: Scorer, encoder: WordEncoder) -> None:
+def test_without_the_model_not_even_silence_is_scored(scorer: Scorer, encoder: WordEncoder) -> None:
     encoder.down = "The model is gone."
-    assert scorer.score("I don't know", expected_answers=[DEADLOCK]).semantic_score == 0.0
+    with pytest.raises(ModelUnavailable, match=r"^The model is gone\.$"):
+        scorer.score("I don't know", expected_answers=[DEADLOCK])
+
+
+def test_silence_is_not_encoded(scorer: Scorer, encoder: WordEncoder) -> None:
+    scorer.score("I don't know", expected_answers=[DEADLOCK])
+    assert encoder.encoded == []
 
 
 def test_an_answer_that_says_something_has_no_flag(scorer: Scorer) -> None:

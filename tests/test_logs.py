@@ -1,0 +1,42 @@
+"""Logs: what an operator needs, with the request's id, and nothing of what a learner said."""
+
+import io
+import logging
+import logging.config
+from collections.abc import Iterator
+
+import pytest
+from flask import Flask
+
+from logs import logging_settings
+from tests.conftest import PASSWORD, sign_up
+
+
+@pytest.fixture
+def lines() -> Iterator[io.StringIO]:
+    """What is logged while the test runs, as the service writes it."""
+    root, stream = logging.getLogger(), io.StringIO()
+    before = root.handlers[:], root.level
+    logging.config.dictConfig(logging_settings())
+    for handler in root.handlers:
+        if isinstance(handler, logging.StreamHandler):
+            handler.setStream(stream)
+    yield stream
+    root.handlers[:], root.level = before[0], before[1]
+
+
+def test_a_request_is_one_line_with_its_id(app: Flask, lines: io.StringIO) -> None:
+    app.test_client().get("/api/sessions/7", headers={"X-Request-ID": "phone-0001"})
+    [line] = [line for line in lines.getvalue().splitlines() if "request=phone-0001" in line]
+    assert "method=GET route=/api/sessions/<int(max=9223372036854775807):session_id> status=401 seconds=" in line
+
+
+def test_no_password_token_or_answer_stands_in_a_log(app: Flask, lines: io.StringIO) -> None:
+    learner = sign_up(app, "hypatia")
+    started = learner.start(topics=["dbms"])
+    learner.answer(started["session"]["id"], started["question"], "My very own words.")
+    learner.post("/api/adaptive/observations", {"topic": "Secret topic", "answer": "My very own words."})
+    said = lines.getvalue()
+    assert said.count("status=201") == 3
+    for secret in (PASSWORD, learner.tokens["access_token"], "My very own words", "hypatia", "Secret topic"):
+        assert secret not in said
