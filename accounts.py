@@ -57,7 +57,12 @@ class LastAdministrator(RuntimeError):
 
 
 class LoginEnded(ValueError):
-    """The login behind a token is over: revoked, expired, or its refresh token was spent twice."""
+    """The login behind a token is over: revoked, expired, or its refresh token was spent twice.
+
+    It rises after the end was written down, which must stay written down.
+    """
+
+    keeps_effect = True
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -28,6 +28,16 @@ from models import db
 from observations import Observer
 from store import Store, utc_now
 
+EXPOSED_HEADERS = (
+    "Allow",
+    "Content-Disposition",
+    "ETag",
+    "Idempotency-Replayed",
+    "Link",
+    "Retry-After",
+    "WWW-Authenticate",
+    "X-Request-ID",
+)
 MAX_BODY_BYTES = 64 * 1024
 
 
@@ -53,7 +63,7 @@ def create_app(
     CORS(
         app,
         origins=list(settings.cors_origins),
-        expose_headers=["X-Request-ID", "ETag", "Link", "Retry-After"],
+        expose_headers=list(EXPOSED_HEADERS),
     )
     register_tokens(app)
     register_api(app)

@@ -82,7 +82,15 @@ def export_of(store: Store, user_id: int, *, at: datetime) -> dict[str, Any]:
         sections = {name: _rows(store, section, user_id) for name, section in SECTIONS.items()}
     if not account:
         raise LoginEnded("There is no such account any more.")
+    for session in sections["sessions"]:
+        _keep_secret(session["state"])
     return {"exported_at": at, "account": account[0], **sections}
+
+
+def _keep_secret(state: dict[str, Any]) -> None:
+    """The concepts of a question are not told before it is answered, not even here."""
+    if state.get("open_question"):
+        state["open_question"] = {name: value for name, value in state["open_question"].items() if name != "concepts"}
 
 
 def _rows(store: Store, section: Section, user_id: int) -> list[dict[str, Any]]:

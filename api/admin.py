@@ -46,6 +46,11 @@ BANK_FILE = {
 }
 
 
+def versions_of(user_id: int) -> object:
+    """What changes whenever that learner's mastery does."""
+    return services().store.mastery_versions(services().store.user(user_id).id)
+
+
 def bank_files(view: View) -> View:
     """The view takes bodies larger than others. It stands before everything that reads the body."""
 
@@ -71,6 +76,7 @@ def users(query: dict[str, Any]) -> Any:
 
 @blueprint.get(f"{USER}/progress")
 @blueprint.admin
+@blueprint.conditional(versions_of)
 @blueprint.response(200, UserProgressSchema)
 @blueprint.problems(404)
 def progress(user_id: int) -> dict[str, Any]:

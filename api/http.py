@@ -11,6 +11,7 @@ from flask.json.provider import JSONProvider
 from flask_smorest import Api, Blueprint
 from marshmallow import Schema
 from webargs.flaskparser import FlaskParser
+from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, UnsupportedMediaType
 
 from accounts import Role
@@ -58,9 +59,14 @@ class GradusJson(JSONProvider):
 class JsonParser(FlaskParser):
     """Reads request bodies: 415 for another type, 400 for broken JSON (NaN and lone surrogates included)."""
 
+    def load_querystring(self, req: Request, schema: Schema) -> Any:
+        """An empty value counts as none: that is how forms and URL builders leave one out."""
+        given = MultiDict((name, value) for name, value in req.args.items(multi=True) if value)
+        return self._makeproxy(given, schema)
+
     def load_json(self, req: Request, schema: Schema) -> Any:
         body = whole_body(req)
-        if not body and req.mimetype in ("", "application/json"):
+        if not body:
             return {}
         if not req.is_json:
             raise UnsupportedMediaType("Send the body as application/json.")

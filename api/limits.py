@@ -11,6 +11,7 @@ from flask_limiter import Limiter
 from jwt import PyJWTError
 
 from accounts import login_key
+from api.problems import LIMITER
 from config import Settings
 
 EVERYTHING = "600 per minute"
@@ -69,7 +70,7 @@ def register_limits(app: Flask, settings: Settings) -> None:
         in_memory_fallback_enabled=bool(settings.redis_url),
         enabled=settings.rate_limits_enabled,
     )
-    app.extensions["gradus.limiter"] = limiter  # the views know it by weak reference only
+    app.extensions[LIMITER] = limiter
     views: dict[str, Callable[..., Any]] = app.view_functions
     for endpoint, (limit, key) in LIMITS.items():
         if endpoint in views:

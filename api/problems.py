@@ -1,6 +1,7 @@
 """Errors as RFC 9457 problems: one shape, and one table from the domain's errors to HTTP."""
 
 import logging
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -19,13 +20,15 @@ from adaptive_state import CorruptConceptDocument
 from embeddings import ModelUnavailable
 from mastery import ScoreOutOfRange
 from question_bank import InvalidBank, UnknownTopic
-from store import KeyReused, NotFound, StillRunning, Taken
+from store import KeyReused, NotFound, StillRunning, Taken, UnusableKey
 
 log = logging.getLogger(__name__)
 
 PROBLEM_TYPE = "application/problem+json"
 DATABASE_RETRY_SECONDS = 5
 LIMIT_RETRY_SECONDS = 60
+LIMITER = "gradus.limiter"
+"""Where the application keeps its limiter: its views know it by weak reference only."""
 
 
 class FieldProblemSchema(Schema):
@@ -89,8 +92,11 @@ KINDS: dict[type[Exception], Kind] = {
     ScoreOutOfRange: Kind(422, "validation", pointer="#"),
     ModelUnavailable: Kind(503, "model-unavailable", retry_after=ModelUnavailable.retry_after),
     StillRunning: Kind(409, "still-running", retry_after=StillRunning.retry_after),
+    UnusableKey: Kind(422, "validation", pointer="#/header/Idempotency-Key"),
     KeyReused: Kind(422, "key-reused", pointer="#/header/Idempotency-Key"),
-    StaleDataError: Kind(409, "conflict", detail="Somebody else changed this at the same time. Please try again."),
+    StaleDataError: Kind(
+        409, "conflict", retry_after=1, detail="Somebody else changed this at the same time. Please try again."
+    ),
     OperationalError: Kind(
         503,
         "database-unavailable",
@@ -165,8 +171,9 @@ def handle_http_exception(error: HTTPException) -> Response:
 
 
 def _too_many(error: RateLimitExceeded) -> Response:
-    limit = error.limit.limit if error.limit else None
-    seconds = limit.get_expiry() if limit else LIMIT_RETRY_SECONDS
+    passed = current_app.extensions[LIMITER].current_limit
+    left = passed.reset_at - int(time.time()) if passed else LIMIT_RETRY_SECONDS
+    seconds = min(max(left, 1), LIMIT_RETRY_SECONDS)
     detail = f"Too many requests: at most {error.description}."
     return problem(429, detail, name="too-many-requests", headers={"Retry-After": str(seconds)})
 

@@ -10,13 +10,14 @@ from typing import Any
 
 import orjson
 from flask import Response, current_app, g, make_response, request
-from flask_jwt_extended import get_jwt_identity, verify_jwt_in_request
-from werkzeug.exceptions import HTTPException, UnprocessableEntity
+from flask_jwt_extended import get_jwt, get_jwt_identity, verify_jwt_in_request
+from werkzeug.exceptions import HTTPException
 
-from api.context import services
+from accounts import LoginEnded, login_key
+from api.context import login_family, services, token_owner
 from api.problems import KINDS
 from api.security import signed_again, without_signature
-from store import AlreadyDone, KeptReply, KeyReused, RetryKey, StillRunning
+from store import AlreadyDone, KeptReply, KeyReused, RetryKey, StillRunning, UnusableKey
 
 HEADER = "Idempotency-Key"
 REPLAYED = "Idempotency-Replayed"
@@ -27,6 +28,7 @@ TOLD: tuple[type[Exception], ...] = (HTTPException, *KINDS)
 """Errors that become problems; any other is a fault, which ends the unit and is told as a 500."""
 
 TOKENS = ("access_token", "refresh_token")
+NAMES = ("login", "username", "email")
 
 _running: set[tuple[int, str]] = set()
 _running_lock = threading.Lock()
@@ -41,9 +43,10 @@ def retry_safe(view: Callable[..., Any]) -> Callable[..., Any]:
         if key is None:
             return view(*args, **kwargs)
         if not KEY.fullmatch(key):
-            raise UnprocessableEntity(f"{HEADER} must be 1 to 255 printable ASCII characters.")
-        retry = RetryKey(user_id=_owner(), key=key, fingerprint=_fingerprint())
+            raise UnusableKey(f"{HEADER} must be 1 to 255 printable ASCII characters.")
+        retry = _retry_key(key)
         with _running_alone(retry):
+            _expect_login()
             return _kept(retry) or _first_reply(retry, view, *args, **kwargs)
 
     return once
@@ -54,7 +57,7 @@ def _first_reply(retry: RetryKey, view: Callable[..., Any], *args: Any, **kwargs
     store, now = services().store, services().clock()
     try:
         with store.one_unit(lambda: store.claim(retry, now=now)):
-            reply = make_response(view(*args, **kwargs))
+            reply = _reply_with_effect(view, *args, **kwargs)
             _keep(retry, reply)
         return reply
     except AlreadyDone:
@@ -66,11 +69,21 @@ def _first_reply(retry: RetryKey, view: Callable[..., Any], *args: Any, **kwargs
         return _refusal(retry, error)
 
 
+def _reply_with_effect(view: Callable[..., Any], *args: Any, **kwargs: Any) -> Response:
+    """What the view replies; an error that has an effect of its own is a reply like any other."""
+    try:
+        return make_response(view(*args, **kwargs))
+    except TOLD as error:
+        if getattr(error, "keeps_effect", False):
+            return make_response(current_app.handle_user_exception(error))
+        raise
+
+
 def _refusal(retry: RetryKey, error: Exception) -> Response:
     """The problem that an error becomes. One that a repetition would meet again is kept, too."""
     store, now = services().store, services().clock()
     reply = make_response(current_app.handle_user_exception(error))
-    if 400 <= reply.status_code < 500 and reply.status_code not in NEVER_KEPT:
+    if 400 <= reply.status_code < 500 and reply.status_code not in NEVER_KEPT and "Retry-After" not in reply.headers:
         try:
             with store.one_unit(lambda: store.claim(retry, now=now)):
                 _keep(retry, reply)
@@ -111,18 +124,44 @@ def _with_tokens(body: bytes, change: Callable[[str], str]) -> str:
     return orjson.dumps({**values, **{name: change(values[name]) for name in TOKENS if name in values}}).decode()
 
 
-def _owner() -> int:
+def _retry_key(key: str) -> RetryKey:
+    """Which request this is. Who has not signed in is told apart by the name in the request: see decision 9."""
     if "learner" in g:
-        return int(g.learner.id)
-    verify_jwt_in_request(optional=True, refresh=request.path.endswith("/refresh"), skip_revocation_check=True)
-    return int(get_jwt_identity() or 0)
+        return RetryKey(user_id=g.learner.id, key=key, fingerprint=_fingerprint())
+    verify_jwt_in_request(optional=True, refresh=_is_refresh())
+    owner = int(get_jwt_identity() or 0)
+    if owner:
+        return RetryKey(user_id=owner, key=key, fingerprint=_fingerprint(get_jwt()["jti"]))
+    return RetryKey(user_id=0, key=_keyed_hash(request.path, key, _names_in_body()), fingerprint=_fingerprint())
 
 
-def _fingerprint() -> str:
+def _expect_login() -> None:
+    """A reply with tokens is not repeated once its login is over; raises `LoginEnded`."""
+    if _is_refresh() and services().store.signed_in(token_owner(), login_family(), now=services().clock()) is None:
+        raise LoginEnded("This login is over. Please sign in again.")
+
+
+def _is_refresh() -> bool:
+    return request.path.endswith("/refresh")
+
+
+def _names_in_body() -> str:
+    try:
+        values = orjson.loads(request.get_data(cache=True))
+    except orjson.JSONDecodeError:
+        return ""
+    names = (values.get(name) for name in NAMES) if isinstance(values, dict) else ()
+    return login_key(" ".join(map(str, names)))
+
+
+def _fingerprint(*more: str) -> str:
+    return _keyed_hash(request.method, request.full_path, request.get_data(cache=True).hex(), *more)
+
+
+def _keyed_hash(*parts: str) -> str:
     """Tells requests apart without giving their content away: bodies can hold passwords."""
     secret = services().settings.jwt_secret_key.encode()
-    content = b"\n".join((request.method.encode(), request.full_path.encode(), request.get_data(cache=True)))
-    return hmac.new(secret, content, "sha256").hexdigest()
+    return hmac.new(secret, "\n".join(parts).encode(), "sha256").hexdigest()
 
 
 @contextmanager

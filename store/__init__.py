@@ -7,7 +7,7 @@ from store.deletions import DeletionShelf
 from store.exports import ExportShelf
 from store.practice import DEBUGGING, PracticeShelf, SessionPage
 from store.reports import AuditEntry, LevelCount, MissedConcept, Page, Place, ReportShelf
-from store.retries import AlreadyDone, KeptReply, KeyReused, RetryKey, RetryShelf, StillRunning
+from store.retries import AlreadyDone, KeptReply, KeyReused, RetryKey, RetryShelf, StillRunning, UnusableKey
 from store.transactions import NotFound, utc_now
 
 
@@ -33,6 +33,7 @@ __all__ = [
     "StillRunning",
     "Store",
     "Taken",
+    "UnusableKey",
     "checksum",
     "utc_now",
 ]

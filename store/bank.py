@@ -115,6 +115,7 @@ class BankShelf(Transactions):
                 ExpectedVector.text_key.in_(keys[start : start + VECTORS_PER_QUERY]),
             )
             found.update(iter(self._session.execute(query)))
+        self.release()  # what follows is slow: the texts that were not found are encoded
         return found
 
     def keep(self, fingerprint: str, vectors: Mapping[str, bytes]) -> None:
@@ -122,8 +123,8 @@ class BankShelf(Transactions):
         if not vectors:
             return
         rows = [{"fingerprint": fingerprint, "text_key": key, "vector": vector} for key, vector in vectors.items()]
-        with self.transaction():
-            self._session.execute(self.insert_new(ExpectedVector), rows)
+        with self.apart() as connection:
+            connection.execute(self.insert_new(ExpectedVector), rows)
 
 
 def bank_revision(session: Session) -> int:

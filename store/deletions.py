@@ -2,11 +2,13 @@
 
 import json
 import re
+from collections.abc import Collection
 from typing import Any
 
 from sqlalchemy import Delete, delete, or_, select
 
-from models import AuditEvent, IdempotencyKey, User, db
+from models import AuditEvent, BankTopic, IdempotencyKey, User, db
+from question_bank import RESERVED_TOPIC
 from store.transactions import Transactions
 
 NOBODY = 0
@@ -19,8 +21,9 @@ class DeletionShelf(Transactions):
     def pseudonymise(self, account: User, pseudonym: str) -> None:
         """Put a pseudonym in place of an account throughout the audit log."""
         about = or_(AuditEvent.user_id == account.id, AuditEvent.actor_id == account.id)
+        known_topics = {RESERVED_TOPIC, *self._session.scalars(select(BankTopic.slug))}
         for event in self._session.scalars(select(AuditEvent).where(about)):
-            _pseudonymise(event, account, pseudonym)
+            _pseudonymise(event, account, pseudonym, known_topics)
         self._session.flush()
 
     def delete_account(self, account: User) -> dict[str, int]:
@@ -45,11 +48,12 @@ def _replies_before_signing_in(account: User) -> Delete:
     )
 
 
-def _pseudonymise(event: AuditEvent, account: User, pseudonym: str) -> None:
+def _pseudonymise(event: AuditEvent, account: User, pseudonym: str, known_topics: Collection[str]) -> None:
     """What happened to the account stays known; figures of it, and what was written about it, do not."""
     if event.user_id == account.id:
         event.user_id, event.user_pseudonym = None, pseudonym
         event.reason = None
+        event.topic = event.topic if event.topic in known_topics else None
         event.details = {name: value for name, value in event.details.items() if _is_harmless(name, value)}
     if event.actor_id == account.id:
         event.actor_id, event.actor_pseudonym = None, pseudonym

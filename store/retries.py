@@ -22,6 +22,10 @@ class StillRunning(RuntimeError):
     retry_after = 1
 
 
+class UnusableKey(ValueError):
+    """The key is not of the form that keys have."""
+
+
 class KeyReused(ValueError):
     """The key was used for another request."""
 

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TypeVar
 
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 from sqlalchemy.dialects.postgresql import Insert as PostgresInsert
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import Insert as SqliteInsert
@@ -80,6 +80,16 @@ class Transactions:
         finally:
             session.info.pop(UNIT)
             session.info[WRITES] = False
+
+    @contextmanager
+    def apart(self) -> Iterator[Connection]:
+        """A transaction of its own that commits at the end of the block, whatever becomes of the running one.
+
+        For what is true on its own account, such as a vector that was computed. Not to be used while this thread
+        writes: on SQLite it would wait for itself.
+        """
+        with db.engine.connect().execution_options(**{WRITES: True}) as connection, connection.begin():
+            yield connection
 
     def _give_up(self) -> None:
         self._session.rollback()

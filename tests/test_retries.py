@@ -64,7 +64,8 @@ def test_a_key_belongs_to_its_learner(learner: Learner, stranger: Learner) -> No
 @pytest.mark.parametrize("key", ["", "x" * 256, "schlüssel"])
 def test_a_key_of_another_form_is_422(learner: Learner, key: str) -> None:
     headers = {**learner.headers, "Idempotency-Key": key.encode("utf-8").decode("latin-1")}
-    refused(learner.client.post("/api/user/reset_mastery", json={"topic": "all"}, headers=headers), 422)
+    reply = learner.client.post("/api/user/reset_mastery", json={"topic": "all"}, headers=headers)
+    refused(reply, 422, "#/header/Idempotency-Key")
 
 
 def test_a_refusal_is_kept_too(learner: Learner) -> None:
@@ -175,3 +176,56 @@ def test_20_at_once_over_several_processes_are_recorded_once(
     assert {reply.status_code for reply in replies} == {201}
     assert len({reply.json["attempt"]["id"] for reply in replies}) == 1
     assert learner.get("/api/user/progress").json["overall"]["total_questions"] == 1
+
+
+def bearer(token: str, key: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}", "Idempotency-Key": key}
+
+
+def test_spending_a_refresh_token_twice_ends_the_login_with_a_key_too(any_app: Flask, clock: Clock) -> None:
+    learner = sign_up(any_app)
+    spent = learner.tokens["refresh_token"]
+    newer = learner.client.post("/api/auth/refresh", headers=bearer(spent, "k-0")).json
+    clock.advance(60)
+    refused(learner.client.post("/api/auth/refresh", headers=bearer(spent, "k-1")), 401)
+    assert learner.client.get("/api/auth/me", headers=bearer(newer["access_token"], "k-2")).status_code == 401
+    refused(learner.client.post("/api/auth/refresh", headers=bearer(newer["refresh_token"], "k-3")), 401)
+
+
+def test_a_refresh_under_a_key_is_repeated_for_its_own_login_only_and_while_it_lasts(any_app: Flask) -> None:
+    learner = sign_up(any_app)
+    credentials = {"login": learner.tokens["user"]["username"], "password": PASSWORD}
+    other = learner.client.post("/api/auth/login", json=credentials).json
+    first = learner.client.post("/api/auth/refresh", headers=bearer(learner.tokens["refresh_token"], "k"))
+    again = learner.client.post("/api/auth/refresh", headers=bearer(learner.tokens["refresh_token"], "k"))
+    assert again.json == first.json
+    refused(
+        learner.client.post("/api/auth/refresh", headers=bearer(other["refresh_token"], "k")),
+        422,
+        "#/header/Idempotency-Key",
+    )
+    learner.client.post("/api/auth/logout", headers={"Authorization": f"Bearer {first.json['access_token']}"})
+    refused(learner.client.post("/api/auth/refresh", headers=bearer(learner.tokens["refresh_token"], "k")), 401)
+
+
+def test_strangers_who_choose_the_same_key_do_not_meet(app: Flask) -> None:
+    client = app.test_client()
+    for name in ("ada", "grace"):
+        body = {"username": name, "email": f"{name}@example.com", "password": PASSWORD}
+        reply = client.post("/api/auth/register", json=body, headers={"Idempotency-Key": "1"})
+        assert (reply.status_code, reply.json["user"]["username"]) == (201, name)
+
+
+def test_nothing_is_encoded_while_a_request_with_a_key_holds_the_database(
+    learner: Learner, encoder: WordEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, body = an_answer(learner.start(topics=["dbms"]))
+    held, encode = [], encoder.encode
+
+    def watched(texts: Any) -> Any:
+        held.append(bool(db.session().info.get("gradus_writes")))
+        return encode(texts)
+
+    monkeypatch.setattr(encoder, "encode", watched)
+    assert post(learner, path, body, "phone-1").status_code == 201
+    assert held == [False, False]

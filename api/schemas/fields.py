@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from marshmallow import ValidationError, fields, validate
@@ -17,7 +17,10 @@ MAX_ANSWER_CHARACTERS = 8000
 MAX_TOPIC_CHARACTERS = 64
 SESSION_TYPES = ("technical", "mock", "coding")
 HISTORY_TYPES = (*SESSION_TYPES, "debugging")
-EARLIEST, LATEST = datetime(1970, 1, 2, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
+EARLIEST = datetime(1971, 1, 1, tzinfo=UTC)
+CLOCK_SKEW = timedelta(days=1)
+"""How far ahead the clock of a client may be, time zones it got wrong included."""
+
 DIFFICULTIES = [step.value for step in Difficulty]
 
 
@@ -81,15 +84,15 @@ class Score(Number):
 
 
 class Moment(fields.AwareDateTime):
-    """A time of this or the last century in ISO 8601; one without a zone is taken for UTC."""
+    """A time of the past in ISO 8601; one without a zone is taken for UTC."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(format="iso", default_timezone=UTC, **options)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> datetime:
         moment: datetime = super()._deserialize(value, attr, data, **kwargs)
-        if not EARLIEST <= moment.replace(tzinfo=UTC) <= LATEST:
-            raise ValidationError("Must be between the years 1970 and 2100.")
+        if not EARLIEST <= moment.replace(tzinfo=UTC) <= datetime.now(UTC) + CLOCK_SKEW:
+            raise ValidationError("Must be after the year 1970 and not in the future.")
         return moment.astimezone(UTC)
 
 
