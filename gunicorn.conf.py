@@ -1,14 +1,17 @@
 """How gunicorn serves the application: threads in a few workers, each with its own model."""
 
+import json
 import logging
 import os
 import shutil
 import tempfile
 import threading
 import time
+import uuid
 from typing import Any
 
 from dotenv import load_dotenv
+from gunicorn import util
 
 from config import ROOT
 from logs import logging_settings
@@ -51,10 +54,31 @@ def on_exit(_server: Any) -> None:
     shutil.rmtree(os.environ[METRICS_FOLDER], ignore_errors=True)
 
 
+def write_problem(sock: Any, status: int, reason: str, message: str) -> None:
+    """What gunicorn itself refuses (a broken request line, one over 4,094 bytes) is a problem like any other."""
+    body = json.dumps(
+        {
+            "type": "about:blank",
+            "title": reason,
+            "status": status,
+            "detail": message or reason,
+            "instance": "",
+            "request_id": uuid.uuid4().hex,
+        }
+    ).encode()
+    head = (
+        f"HTTP/1.1 {status} {reason}\r\nConnection: close\r\nContent-Type: application/problem+json\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n"
+    )
+    util.write_nonblock(sock, head.encode("latin-1") + body)
+
+
 def post_worker_init(worker: Any) -> None:
     """Load the model beside the first requests, so that the process answers at once."""
     from api.context import EXTENSION
     from embeddings import ModelUnavailable
+
+    util.write_error = write_problem
 
     service = worker.wsgi.extensions[EXTENSION]
     service.metrics.note_model(loaded=False)

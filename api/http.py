@@ -9,7 +9,7 @@ import orjson
 from flask import Flask, Request, Response, g, request
 from flask.json.provider import JSONProvider
 from flask_smorest import Api, Blueprint
-from marshmallow import Schema
+from marshmallow import Schema, ValidationError, fields
 from webargs.flaskparser import FlaskParser
 from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, UnsupportedMediaType
@@ -60,8 +60,11 @@ class JsonParser(FlaskParser):
     """Reads request bodies: 415 for another type, 400 for broken JSON (NaN and lone surrogates included)."""
 
     def load_querystring(self, req: Request, schema: Schema) -> Any:
-        """An empty value counts as none: that is how forms and URL builders leave one out."""
-        given = MultiDict((name, value) for name, value in req.args.items(multi=True) if value)
+        """An empty text counts as none: that is how forms and URL builders leave one out."""
+        numbers = {name for name, field in schema.fields.items() if isinstance(field, fields.Integer)}
+        given = MultiDict((name, value) for name, value in req.args.items(multi=True) if value or name in numbers)
+        if repeated := [name for name in schema.fields if len(given.getlist(name)) > 1]:
+            raise ValidationError({name: ["Must be given once."] for name in repeated})
         return self._makeproxy(given, schema)
 
     def load_json(self, req: Request, schema: Schema) -> Any:
@@ -84,6 +87,12 @@ class GradusApi(Api):
     def __init__(self, app: Flask) -> None:
         self._undocumented: list[Blueprint] = []
         super().__init__(app)
+
+    def _register_responses(self) -> None:
+        """Every error is a problem, the ones that no view names included."""
+        self.DEFAULT_RESPONSE_CONTENT_TYPE = PROBLEM_TYPE
+        super()._register_responses()
+        del self.DEFAULT_RESPONSE_CONTENT_TYPE
 
     def register_blueprint(self, blp: Blueprint, **options: Any) -> None:
         """Register the routes now and their documentation when it is asked for: it takes longer than all the rest."""

@@ -184,7 +184,8 @@ def test_another_learners_session_is_404_and_stays_as_it_is(learner: Learner, st
 
 
 @pytest.mark.parametrize(
-    "query", ["limit=0", "limit=101", "limit=x", "type=exam", "cursor=x", "cursor=MTIz", "cursor=%00"]
+    "query",
+    ["limit=0", "limit=101", "limit=x", "type=exam", "cursor=x", "cursor=MTIz", "cursor=%00", "limit=5&limit=6"],
 )
 def test_a_list_query_that_does_not_fit_is_422(learner: Learner, query: str) -> None:
     refused(learner.get(f"/api/sessions?{query}"), 422, f"#/query/{query.partition('=')[0]}")
@@ -212,3 +213,8 @@ def test_a_request_id_of_another_form_is_replaced(learner: Learner, given: str) 
     reply = learner.client.get("/healthz", headers={"X-Request-ID": given})
     assert reply.headers["X-Request-ID"] != given
     assert len(reply.headers["X-Request-ID"]) == 32
+
+
+def test_an_empty_query_value_counts_as_none(learner: Learner) -> None:
+    reply = learner.get("/api/sessions?type=&cursor=")
+    assert reply.json == {"sessions": [], "next_cursor": None}

@@ -46,6 +46,13 @@ def registered(service: Service, name: str) -> str:
     return token
 
 
+def test_what_the_server_itself_refuses_is_a_problem_too(service: Service) -> None:
+    reply = service.call("GET", f"/api/sessions?cursor={'x' * 5000}")
+    assert reply.status == 414
+    assert reply.headers["Content-Type"] == "application/problem+json"
+    assert reply.json["status"] == 414
+
+
 class Expected:
     """The figures of one topic, from the printed rules and the scores in the replies alone."""
 

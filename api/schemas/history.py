@@ -24,7 +24,7 @@ _no_topic_is_called_all = validate.NoneOf([RESERVED_TOPIC], error="No topic may 
 
 
 class SessionListQuerySchema(Schema):
-    type = fields.String(load_default=None, validate=validate.OneOf(HISTORY_TYPES))
+    type = fields.String(load_default=None, validate=validate.OneOf((*HISTORY_TYPES, "")))
     limit = fields.Integer(load_default=20, validate=validate.Range(min=1, max=100))
     cursor = Cursor(load_default=None)
 
@@ -62,7 +62,7 @@ class HeldSessionReplySchema(Schema):
 
 
 class DashboardQuerySchema(Schema):
-    type = fields.String(load_default=None, validate=validate.OneOf(HISTORY_TYPES))
+    type = fields.String(load_default=None, validate=validate.OneOf((*HISTORY_TYPES, "")))
 
 
 class TypeFiguresSchema(Schema):
@@ -93,7 +93,7 @@ class DashboardSchema(Schema):
 
 
 class LearningCurveQuerySchema(Schema):
-    topic = Words(load_default=None, validate=validate.Length(min=1, max=MAX_TOPIC_CHARACTERS))
+    topic = Words(load_default=None, validate=validate.Length(max=MAX_TOPIC_CHARACTERS))
     limit = fields.Integer(load_default=100, validate=validate.Range(min=1, max=100))
     cursor = Cursor(load_default=None)
 
