@@ -22,13 +22,13 @@ from api.schemas.admin import (
     AdminResetSchema,
     AuditLogSchema,
     ImportedTopicSchema,
-    PageQuerySchema,
     RoleRequestSchema,
     StatsSchema,
     UserListQuerySchema,
     UserListSchema,
     UserProgressSchema,
 )
+from api.schemas.pages import PageQuerySchema
 from question_bank import TopicFileSchema
 from store import AuditEntry
 

@@ -9,13 +9,13 @@ from api.http import ApiBlueprint
 from api.practice import SESSION, session_view
 from api.schemas.debugging import (
     DebuggingDetailSchema,
-    DebuggingHistoryQuerySchema,
     DebuggingHistorySchema,
     ExplanationOutcomeSchema,
     GiveExplanationSchema,
     StartDebuggingSchema,
     StartedDebuggingSchema,
 )
+from api.schemas.pages import PageQuerySchema
 from api.schemas.practice import FinishedSessionSchema
 from debugging import ExplainedChallenge, PastSession
 
@@ -83,7 +83,7 @@ def finish(session_id: int) -> dict[str, Any]:
 
 @blueprint.get("/profile/debugging_history")
 @blueprint.signed_in
-@blueprint.query(DebuggingHistoryQuerySchema)
+@blueprint.query(PageQuerySchema)
 @blueprint.response(200, DebuggingHistorySchema)
 @blueprint.problems(422)
 def debugging_history(query: dict[str, Any]) -> Any:

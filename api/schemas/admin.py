@@ -6,16 +6,12 @@ from marshmallow import Schema, fields, validate
 
 from accounts import Role
 from api.schemas.accounts import UserSchema
-from api.schemas.fields import PLACES, Cursor, Rounded, UtcTime, Words, YesOrNo, names
+from api.schemas.fields import PLACES, Rounded, UtcTime, Words, YesOrNo, names
 from api.schemas.mastery import ProgressSchema, ResetRequestSchema
+from api.schemas.pages import PageQuerySchema
 from resets import MAX_REASON, MIN_REASON
 
 NOT_BLANK = r"[\s\S]*\S"
-
-
-class PageQuerySchema(Schema):
-    limit = fields.Integer(load_default=20, validate=validate.Range(min=1, max=100))
-    cursor = Cursor(load_default=None)
 
 
 class UserListQuerySchema(PageQuerySchema):

@@ -2,7 +2,7 @@
 
 from marshmallow import Schema, fields, validate
 
-from api.schemas.fields import DIFFICULTIES, MAX_ANSWER_CHARACTERS, Cursor, QuestionId, Rounded, UtcTime, Words, names
+from api.schemas.fields import DIFFICULTIES, MAX_ANSWER_CHARACTERS, QuestionId, Rounded, UtcTime, Words, names
 from api.schemas.practice import LoggedAttemptSchema, SessionSchema
 from challenges import Language
 
@@ -46,11 +46,6 @@ class ExplanationResultSchema(Schema):
 class ExplanationOutcomeSchema(Schema):
     result = fields.Nested(ExplanationResultSchema, required=True)
     next_challenge = fields.Nested(ChallengeSchema, required=True, allow_none=True)
-
-
-class DebuggingHistoryQuerySchema(Schema):
-    limit = fields.Integer(load_default=20, validate=validate.Range(min=1, max=100))
-    cursor = Cursor(load_default=None)
 
 
 class ExplainedChallengeSchema(Schema):

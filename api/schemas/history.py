@@ -15,6 +15,7 @@ from api.schemas.fields import (
     UtcTime,
     Words,
 )
+from api.schemas.pages import PageQuerySchema
 from api.schemas.practice import LoggedAttemptSchema, SessionListItemSchema, SessionSchema
 from question_bank import RESERVED_TOPIC
 
@@ -23,10 +24,8 @@ MAX_DURATION = 7 * 24 * 3600.0
 _no_topic_is_called_all = validate.NoneOf([RESERVED_TOPIC], error="No topic may be called 'all'.")
 
 
-class SessionListQuerySchema(Schema):
+class SessionListQuerySchema(PageQuerySchema):
     type = fields.String(load_default=None, validate=validate.OneOf((*HISTORY_TYPES, "")))
-    limit = fields.Integer(load_default=20, validate=validate.Range(min=1, max=100))
-    cursor = Cursor(load_default=None)
 
 
 class SessionListSchema(Schema):
