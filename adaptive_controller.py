@@ -153,6 +153,7 @@ class AdaptiveInterviewController:
         sampled = expect_open(self._store.practice_session(user_id, session_id).state, question_id)
         bank = self._store.bank()
         question = bank.question(sampled.question_id)
+        shown = self._store.expected_answers_shown(user_id, session_id)
         self._store.release()
         score = self._scorer.score(
             answer,
@@ -160,6 +161,7 @@ class AdaptiveInterviewController:
             question=question.text,
             keywords=question.keywords,
             concepts=bank.concepts_of(question, sampled.concepts),
+            shown=shown,
         )
         now = self._clock()
         with self._store.transaction():

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from accounts import LastAdministrator, Role, login_key
-from embeddings import KeptVectors, ModelEncoder
+from embeddings import KeptReadings, ModelEncoder
 from mastery import MasteryPolicy
 from models import AuditEvent, User, UserMastery
 from question_bank import BankProblem, InvalidBank, Question, QuestionBank, Topic, parse_topic
+from reading.words import content_places
 from resets import Reset, reset_mastery
 from store import AuditEntry, LevelCount, MissedConcept, NotFound, Page, Place, Store, checksum
 
@@ -165,9 +166,9 @@ class Administration:
         """
         bank = self._store.bank()
         topics = _read(files, bank)
-        texts = expected_texts(question for topic in topics for question in topic.questions)
+        texts = kept_texts(topics)
         self._store.release()
-        keep_vectors(self._encoder, self._store, batches(texts))
+        keep_readings(self._encoder, self._store, batches(texts))
         with self._store.transaction():
             self._store.lock_bank()
             if self._store.bank() is not bank:  # changed while the answers were encoded
@@ -210,16 +211,23 @@ class Administration:
         self._store.add_audit_event(event)
 
 
+def kept_texts(topics: Iterable[Topic]) -> list[str]:
+    """The texts of topics that answers are held against: what concepts are, and all expected answers."""
+    topics = list(topics)
+    described = [text for topic in topics for concept in topic.concepts for text in concept.descriptions]
+    return [*described, *expected_texts(question for topic in topics for question in topic.questions)]
+
+
 def expected_texts(questions: Iterable[Question]) -> list[str]:
     """The expected answers of all questions."""
     return [text for question in questions for text in question.expected_answers]
 
 
-def keep_vectors(encoder: ModelEncoder, store: Store, batches: Iterable[Sequence[str]]) -> None:
-    """Fill the shelf of vectors, so that no learner waits for it; raises `ModelUnavailable`."""
+def keep_readings(encoder: ModelEncoder, store: Store, batches: Iterable[Sequence[str]]) -> None:
+    """Fill the shelf of readings, so that no learner waits for it; raises `ModelUnavailable`."""
     encoder.load()
     for texts in batches:
-        KeptVectors(encoder, store, size=len(texts)).encode(texts)
+        KeptReadings(encoder, store, size=len(texts)).read(texts, [content_places(text) for text in texts])
 
 
 def _read(files: Iterable[BankFile], bank: QuestionBank) -> list[Topic]:

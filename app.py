@@ -22,7 +22,7 @@ from commands import register_commands
 from config import ROOT, Settings, load_settings
 from database import prepare_engine
 from debugging import DebuggingController
-from embeddings import KeptVectors, ModelEncoder, TorchEncoder
+from embeddings import KeptReadings, ModelEncoder, TorchEncoder
 from metrics import MeasuredScorer, Metrics
 from models import db
 from observations import Observer
@@ -90,8 +90,9 @@ def _configure(app: Flask, settings: Settings) -> None:
 def _wire(settings: Settings, encoder: ModelEncoder, clock: Callable[[], datetime], hasher: PasswordHasher) -> Services:
     store = Store()
     metrics = Metrics()
-    scorer = MeasuredScorer(encoder, KeptVectors(encoder, store), settings.policy, metrics=metrics)
-    keeps_nothing = MeasuredScorer(encoder, encoder, settings.policy, metrics=metrics)
+    kept = KeptReadings(encoder, store)
+    scorer = MeasuredScorer(encoder, kept, settings.policy, metrics=metrics)
+    keeps_nothing = MeasuredScorer(encoder, kept, settings.policy, metrics=metrics, keeps_expected=False)
     return Services(
         settings=settings,
         store=store,

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Sequence
-from itertools import chain
 from pathlib import Path
 
 import click
@@ -10,14 +9,16 @@ from flask import Flask
 from flask_migrate import upgrade
 from marshmallow import ValidationError, validate
 from sqlalchemy.exc import SQLAlchemyError
+from tqdm import tqdm
 
 from accounts import MAX_PASSWORD, MIN_PASSWORD
 from admin_commands import counted, questions, users, watched_batches
-from administration import expected_texts, keep_vectors
+from administration import expected_texts, keep_readings, kept_texts
 from api.context import services
 from challenges import Challenge, load_challenges
 from config import ROOT
 from embeddings import ModelUnavailable
+from grading import UnusableGrades, grading_scorer, read_graded, report, scored
 from question_bank import InvalidBank, Topic, load_topics
 from store import checksum
 
@@ -31,6 +32,7 @@ def register_commands(app: Flask) -> None:
     app.cli.add_command(users)
     app.cli.add_command(questions)
     app.cli.add_command(prepare)
+    app.cli.add_command(grade)
 
 
 @click.command("prepare")
@@ -41,6 +43,21 @@ def prepare() -> None:
     except SQLAlchemyError as error:
         raise click.ClickException(f"The database cannot be prepared: {error}") from error
     load_folder(QUESTIONS)
+
+
+@click.command("grade")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def grade(file: Path) -> None:
+    """Score the graded answers of a CSV FILE and print how the scores agree with the human grades."""
+    service = services()
+    try:
+        graded = read_graded(file)
+        scorer = grading_scorer(service.encoder, service.policy)
+        scores = list(scored(scorer, tqdm(graded, unit="answer", disable=None)))
+    except (UnusableGrades, ModelUnavailable) as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(f"{scorer.name}, policy {service.policy.label}")
+    click.echo(report(scores, graded, service.policy))
 
 
 @questions.command("load")
@@ -94,13 +111,12 @@ def load_folder(folder: Path) -> None:
 
 
 def _encode_expected_answers(topics: list[Topic], challenges: Sequence[Challenge]) -> None:
-    """Fill the shelf of vectors, so that no learner waits for it."""
+    """Fill the shelf of readings, so that no learner waits for it."""
     service = services()
-    asked = [*(topic.questions for topic in topics), [challenge.as_question for challenge in challenges]]
-    texts = expected_texts(chain.from_iterable(asked))
+    texts = [*kept_texts(topics), *expected_texts(challenge.as_question for challenge in challenges)]
     click.echo("Loading the embedding model ...")
     try:
-        keep_vectors(service.encoder, service.store, watched_batches(texts))
+        keep_readings(service.encoder, service.store, watched_batches(texts))
     except ModelUnavailable as error:
         click.echo(f"{error} Answers get 503 until it can; expected answers are encoded then.", err=True)
 

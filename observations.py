@@ -10,7 +10,7 @@ from mastery import Difficulty, MasteryPolicy
 from models import Attempt
 from question_bank import Concept
 from recording import GivenAnswer, record_answer
-from scoring import NO_ANSWER, AnswerScore, Scorer
+from scoring import AnswerScore, Scorer
 from store import Store
 
 CLIENT = "client"
@@ -63,7 +63,7 @@ class ObservationOutcome:
 class Observer:
     """Scores and records what clients saw. Store, scorer, policy and clock are handed in.
 
-    The scorer should keep no vectors: expected answers of clients seldom come again, and are the clients' own.
+    The scorer should keep no expected answers: those of clients seldom come again, and are the clients' own.
     """
 
     def __init__(self, *, store: Store, scorer: Scorer, policy: MasteryPolicy, clock: Callable[[], datetime]) -> None:
@@ -118,8 +118,8 @@ class Observer:
             )
             return _hearing(score, seen.concepts, seen.mentioned or ()), CLIENT
         score = self._scored(seen.evidence, seen.question, self._concepts(seen.topic, seen.concepts))
-        silent = NO_ANSWER in score.flags
-        if seen.mentioned is not None and not silent:
+        says_something = all(flag.factor for flag in score.flags)
+        if seen.mentioned is not None and says_something:
             score = _hearing(score, seen.concepts, seen.mentioned)
         return score, self._scorer.name
 

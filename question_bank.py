@@ -24,16 +24,23 @@ SLUG = re.compile(r"[a-z0-9]+(?:[_-][a-z0-9]+)*\Z")
 MAX_DEPTH = 10
 JSON_ESCAPE = re.compile(r"\\(u[dD][89a-fA-F][0-9a-fA-F]{2}|.)")
 UNLIKE_YAML = re.compile(r"[^\n\r -~\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
+MAX_DESCRIPTION = 300
+"""Characters: one sentence that says what a concept is."""
+
 MAX_CONCEPTS_PER_QUESTION = 4
 
 
 @dataclass(frozen=True, kw_only=True)
 class Concept:
-    """Something that a learner can know: its name, and the other words by which an answer may mention it."""
+    """Something that a learner can know: its name, the other words by which an answer may mention it, and what it is.
+
+    `descriptions` say what it is without naming it, so that an answer in a learner's own words is recognised.
+    """
 
     name: str
     subtopic: str
     aliases: tuple[str, ...] = ()
+    descriptions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,6 +164,9 @@ class ConceptEntrySchema(Schema):
     name = text_field(validate=validate.And(filled, validate.Length(max=100)))
     subtopic = text_field(validate=_subtopic)
     aliases = fields.List(text_field(), load_default=list)
+    descriptions = fields.List(
+        text_field(validate=validate.And(filled, validate.Length(max=MAX_DESCRIPTION))), load_default=list
+    )
 
 
 class ProbeSchema(Schema):
@@ -297,7 +307,12 @@ def _topic(data: dict[str, Any]) -> Topic:
         slug=slug,
         title=data["title"],
         concepts=tuple(
-            Concept(name=item["name"], subtopic=item["subtopic"], aliases=tuple(item["aliases"]))
+            Concept(
+                name=item["name"],
+                subtopic=item["subtopic"],
+                aliases=tuple(item["aliases"]),
+                descriptions=tuple(item["descriptions"]),
+            )
             for item in data["concepts"]
         ),
         questions=tuple(

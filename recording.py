@@ -107,6 +107,8 @@ def _attempt(
         mentioned_concepts=list(score.mentioned_concepts),
         missed_concepts=list(score.missed_concepts),
         flags=[asdict(flag) for flag in score.flags],
+        estimated_grade=score.estimated_grade,
+        grounds=score.grounds and dict(score.grounds.to_document()),
         scorer=given.scorer,
         policy=policy.label,
         mastery_before=before.mastery_level,

@@ -1,71 +1,92 @@
-"""Scores one answer: semantic score, keyword score, concept mentions, flags."""
+"""Scores one answer: semantic and keyword score, concept mentions, flags, an honest grade, and why."""
 
 import math
-import re
 import threading
-import unicodedata
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from functools import lru_cache
-from typing import Protocol
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypedDict, TypeVar
 
-import snowballstemmer
+import numpy as np
 
-from embeddings import ModelEncoder, Vectors
+from embeddings import ModelEncoder, Reading, Spans, Vectors
 from mastery import MasteryPolicy, checked_score
 from question_bank import Concept
+from reading.flags import NO_ANSWER, Flag, Meant, flags_on
+from reading.key_terms import KeyTerm, Match, ReadText, TermCredit, TermFinder, key_terms
+from reading.mentions import Mentions
+from reading.sentences import Span, sentences_of
+from reading.silence import is_silent
+from reading.words import content_of, content_places, roots_of, words_in
 
-WORD = re.compile(r"[^\W_]+(?:\+\+|#)?")
-"""Letters and digits, with the tail of names such as C++ and C#."""
+K = TypeVar("K")
+V = TypeVar("V")
 
-STOP_WORDS = frozenset(
-    "a an the of to in on for and or is are was were be been being it its this that these those as at by from with"
-    " can will would may might could should must which who whom what when where why how than then so such do does did"
-    " has have had having you your we our they them their he she his her i me my not no nor but if while because"
-    " about into over under between through during before after above below up down out off again each every any all"
-    " both more most other some only own same too very just also there here one".split()
-)
+ALIGNED_FROM = 0.2
+"""Cosine from which a word of like meaning counts in the estimated grade: people grade more
+kindly than key terms do."""
 
-LONGEST_WORD = 50
-"""Longer runs of letters are not English; they would only fill the memory of stems."""
+ESTIMATE_SEMANTIC, ESTIMATE_ALIGNED = 0.3, 0.7
+"""Weights in the estimated grade: how much of the expected answer is there says more than how alike the texts sound."""
 
-MIN_JOINED_LETTERS = 5
-"""Spaces and hyphens are ignored only in names at least this long: `deadlock` is `dead lock`, `as is` is not `asis`."""
 
-_NOT_KNOWING = re.compile(
-    r"\b(?:(?:do not|don t|dont|did not|didn t|can not|cannot|can t|cant)"
-    r" (?:really |even |actually )?(?:know|remember|recall|answer|have (?:an?|any|the) (?:answer|idea|clue))"
-    r"|(?:haven t|have not) (?:an?|any|the) (?:idea|clue)|no (?:idea|clue|answer)|not sure|not answered|idk|dunno"
-    r"|^(?:pass|skip|next)(?= please| this| question|$)|(?<=know )(?:pass|skip))\b"
-)
-"""The core of an answer that says "I don't know", among bare words."""
+QUESTIONS = 500
+"""Questions whose expected answers stay ready in memory, about 50 KB each."""
 
-_WORDLESS = re.compile(r"(?:[^\w=\[\]{}()<>+*/&|^%~@#$]|_)*")
-"""Nothing, or the signs people type when they have nothing to say; `==` or `[]` can be an answer."""
+CONCEPTS = 500
+"""Concepts whose descriptions stay ready in memory, about 90 KB each."""
 
-_FILLER = frozenset(
-    "i am m have ve got really just honestly absolutely unfortunately sorry well um uh hm afraid but and so it this"
-    " that the answer one to about of question topic anything at all yet now right please what is was how s a here me"
-    " for on in with know there you something off top my head lost tbh".split()
-)
-"""Words that add nothing to not knowing."""
+
+class TermDocument(TypedDict):
+    """A key term as an attempt keeps it: `match` is one of `Match`, `found_as` the learner's words."""
+
+    term: str
+    credit: float
+    match: str
+    found_as: str
+
+
+class GroundsDocument(TypedDict):
+    """`Grounds` as an attempt keeps it."""
+
+    cosine: float
+    key_terms: list[TermDocument]
+    best_sentence: str
 
 
 @dataclass(frozen=True, kw_only=True)
-class Flag:
-    """Something about an answer that changed its scores: both were multiplied by `factor`."""
+class Grounds:
+    """What the scores rest on, before any flag.
 
-    name: str
-    factor: float
-    effect: str
+    `cosine` is in [0, 1]; the keyword score is the mean credit of the key terms. `best_sentence` is the one that
+    earned most of both.
+    """
 
+    cosine: float
+    key_terms: tuple[TermCredit, ...]
+    best_sentence: str = ""
 
-NO_ANSWER = Flag(name="no_answer", factor=0.0, effect="Both scores are 0, because nothing was answered.")
+    @property
+    def keyword_share(self) -> float:
+        """The share of the key terms that was found; 0 where there is none."""
+        return _mean_credit(self.key_terms)
+
+    def to_document(self) -> GroundsDocument:
+        """What an attempt keeps of it."""
+        terms: list[TermDocument] = [
+            {"term": one.term, "credit": one.credit, "match": one.match, "found_as": one.found_as}
+            for one in self.key_terms
+        ]
+        return {"cosine": self.cosine, "key_terms": terms, "best_sentence": self.best_sentence}
 
 
 @dataclass(frozen=True, kw_only=True)
 class AnswerScore:
-    """What one answer is worth. Scores in [0, 1]; key terms in the words of the expected answer."""
+    """What one answer is worth. Scores in [0, 1]; key terms in the words of the expected answer.
+
+    `estimated_grade` is what a human grader would give, as far as one can tell; it never feeds mastery. It and the
+    grounds are None where a client brought its own scores.
+    """
 
     semantic_score: float
     keyword_score: float
@@ -75,29 +96,98 @@ class AnswerScore:
     mentioned_concepts: tuple[str, ...] = ()
     missed_concepts: tuple[str, ...] = ()
     flags: tuple[Flag, ...] = ()
+    estimated_grade: float | None = None
+    grounds: Grounds | None = None
+
+
+class Readings(Protocol):
+    """Readings of expected answers and concepts, which are made once and kept."""
+
+    def read(self, texts: Sequence[str], spans: Sequence[Spans]) -> list[Reading]: ...
 
 
 @dataclass(frozen=True, kw_only=True)
-class KeyTerm:
-    """A term that an answer should contain: as it is written, and the stems that must all be there."""
+class _Answer:
+    """An answer as the model read it: its vector, its words, and its sentences with their vectors in context."""
 
-    surface: str
-    stems: frozenset[str]
+    text: str
+    vector: Vectors
+    read: ReadText
+    sentences: Sequence[Span]
+    sentence_vectors: Vectors
 
 
-class ExpectedVectors(Protocol):
-    """Vectors of expected answers, which are encoded once and kept."""
+@dataclass(frozen=True, kw_only=True)
+class _Expected:
+    """An expected answer as the model read it, with the key terms that are asked for."""
 
-    def encode(self, texts: Sequence[str]) -> Vectors: ...
+    text: str
+    vector: Vectors
+    read: ReadText
+    terms: Sequence[KeyTerm]
+    own_terms: Sequence[KeyTerm]
+    """Those of its own words, whatever keywords are given."""
+    meant: Meant
+
+
+_Key = tuple[tuple[str, ...], str, tuple[str, ...]]
+"""Expected answers, question and keywords."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Comparison:
+    """An answer held against one expected answer; `aligned` are the credits for its own words, kindly given."""
+
+    expected: _Expected
+    cosine: float
+    credits: tuple[TermCredit, ...]
+    aligned: tuple[TermCredit, ...]
+
+    @property
+    def keyword_share(self) -> float:
+        return _mean_credit(self.credits)
+
+    @property
+    def says_something(self) -> bool:
+        """Whether a word of the expected answer stands in the answer."""
+        return any(credit.match not in (Match.MEANING, Match.NONE) for credit in self.aligned)
+
+
+class Remembered(Generic[K, V]):
+    """What was made last, by its key: up to `size` values, for all threads."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._values: OrderedDict[K, V] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, key: K, make: Callable[[], V]) -> V:
+        """The value, made where it is not there; two threads may both make it."""
+        with self._lock:
+            if key in self._values:
+                self._values.move_to_end(key)
+                return self._values[key]
+        value = make()
+        with self._lock:
+            self._values[key] = value
+            while len(self._values) > self._size:
+                self._values.popitem(last=False)
+        return value
 
 
 class Scorer:
-    """Scores answers with the embedding model it was handed."""
+    """Scores answers with the embedding model it was handed; remembers how the last questions are answered."""
 
-    def __init__(self, encoder: ModelEncoder, expected: ExpectedVectors, policy: MasteryPolicy) -> None:
+    def __init__(
+        self, encoder: ModelEncoder, kept: Readings, policy: MasteryPolicy, *, keeps_expected: bool = True
+    ) -> None:
+        """`kept` reads what comes again; expected answers are kept and remembered only with `keeps_expected`."""
         self._encoder = encoder
-        self._expected = expected
+        self._kept = kept
         self._policy = policy
+        self._expected_readings: Readings = kept if keeps_expected else encoder
+        self._expected_answers: Remembered[_Key, tuple[_Expected, ...]] = Remembered(QUESTIONS if keeps_expected else 0)
+        self._descriptions: Remembered[tuple[str, ...], list[Vectors]] = Remembered(CONCEPTS)
 
     @property
     def name(self) -> str:
@@ -112,49 +202,95 @@ class Scorer:
         question: str = "",
         keywords: Sequence[str] = (),
         concepts: Sequence[Concept] = (),
+        shown: Sequence[str] = (),
     ) -> AnswerScore:
         """Scores an answer against the expected answer that suits it best.
 
         The semantic score is the cosine of both texts' vectors, clamped to [0, 1]; the keyword score is the share of
-        key terms found, those of `keywords` or else of the expected answer. `concepts` are the sampled ones. An empty
-        answer or "I don't know" is an attempt with both scores 0 and every concept missed, without asking the model;
-        but where the model cannot be loaded nothing is scored at all. Raises `ModelUnavailable`, and `ValueError` when
-        there is no expected answer.
+        key terms found, those of `keywords` or else of the expected answer; both are changed only by the flags, which
+        say so. `concepts` are the sampled ones; `shown` are expected answers that the learner has seen in this session.
+        An empty answer or "I don't know" is an attempt with both scores 0 and every concept missed, without asking the
+        model; but where the model cannot be loaded nothing is scored at all. Raises `ModelUnavailable`, and
+        `ValueError` when there is no expected answer.
         """
         if not expected_answers:
             raise ValueError("There is no expected answer to score against.")
         self._encoder.load()
         if is_silent(answer):
             return self._silent(expected_answers[0], question, keywords, concepts)
-        similarities = self._similarities(answer, expected_answers)
-        found = stems_of(answer)
-        candidates = [
-            self._scored(similarity, expected, key_terms(expected, question=question, keywords=keywords), found)
-            for similarity, expected in zip(similarities, expected_answers, strict=True)
-        ]
-        best = max(candidates, key=self._combined)
-        text = Mentions(answer)
-        mentioned = tuple(concept.name for concept in concepts if text.mention(concept))
-        missed = tuple(concept.name for concept in concepts if concept.name not in mentioned)
-        return replace(best, mentioned_concepts=mentioned, missed_concepts=missed)
+        read = self._read(answer)
+        compared = [_compared(read, expected) for expected in self._expectations(expected_answers, question, keywords)]
+        best = max(compared, key=self._combined)
+        flags = flags_on(answer, read.read.words, best.expected.meant, shown=shown, says_something=best.says_something)
+        mentioned = self._mentioned(read, concepts) if all(flag.factor for flag in flags) else ()
+        return _weighed(read, best, flags, mentioned, concepts)
 
-    def _similarities(self, answer: str, expected_answers: Sequence[str]) -> list[float]:
-        expected = self._expected.encode(expected_answers)
-        return [clamped_cosine(float(cosine)) for cosine in expected @ self._encoder.encode([answer])[0]]
-
-    def _scored(self, similarity: float, expected: str, terms: Sequence[KeyTerm], found: frozenset[str]) -> AnswerScore:
-        matched = tuple(term.surface for term in terms if term.stems <= found)
-        missed = tuple(term.surface for term in terms if not term.stems <= found)
-        return AnswerScore(
-            semantic_score=similarity,
-            keyword_score=len(matched) / len(terms) if terms else 0.0,
-            expected_answer=expected,
-            matched_keywords=matched,
-            missed_keywords=missed,
+    def _read(self, answer: str) -> _Answer:
+        words, sentences = words_in(answer), sentences_of(answer)
+        content = content_of(words)
+        spans = [*((word.start, word.end) for word in content), *sentences]
+        reading = self._encoder.read([answer], [spans])[0]
+        return _Answer(
+            text=answer,
+            vector=reading.vector,
+            read=ReadText(words=words, content=content, vectors=reading.spans[: len(content)]),
+            sentences=sentences,
+            sentence_vectors=reading.spans[len(content) :],
         )
 
-    def _combined(self, score: AnswerScore) -> float:
-        return self._policy.combined_score(semantic_score=score.semantic_score, keyword_score=score.keyword_score)
+    def _expectations(
+        self, expected_answers: Sequence[str], question: str, keywords: Sequence[str]
+    ) -> tuple[_Expected, ...]:
+        """The expected answers, ready to be held against."""
+        key = (tuple(expected_answers), question, tuple(keywords))
+        return self._expected_answers.get(key, lambda: tuple(self._expected(*key)))
+
+    def _expected(self, expected_answers: Sequence[str], question: str, keywords: Sequence[str]) -> Iterator[_Expected]:
+        """The expected answers as they were read; a keyword that one does not hold lends it the words of its own."""
+        words = [words_in(text) for text in expected_answers]
+        held = frozenset.intersection(*(frozenset(word.root for word in some) for some in words))
+        lent = [text for text in keywords if not roots_of(text) <= held]
+        texts = [*expected_answers, *lent]
+        readings = self._expected_readings.read(texts, [content_places(text) for text in texts])
+        lent_words = [
+            (word, vector)
+            for text, reading in zip(lent, readings[len(expected_answers) :], strict=True)
+            for word, vector in zip(content_of(words_in(text)), reading.spans, strict=True)
+        ]
+        for text, some, reading in zip(expected_answers, words, readings, strict=False):
+            own = {word.root for word in some}
+            added = [(word, vector) for word, vector in lent_words if word.root not in own]
+            yield _Expected(
+                text=text,
+                vector=reading.vector,
+                read=ReadText(
+                    words=some,
+                    content=[*content_of(some), *(word for word, _ in added)],
+                    vectors=np.vstack([reading.spans, *(vector for _, vector in added)]),
+                ),
+                terms=key_terms(text, question=question, keywords=keywords),
+                own_terms=key_terms(text, question=question),
+                meant=Meant(text, question),
+            )
+
+    def _combined(self, comparison: _Comparison) -> float:
+        return self._policy.combined_score(semantic_score=comparison.cosine, keyword_score=comparison.keyword_share)
+
+    def _mentioned(self, answer: _Answer, concepts: Sequence[Concept]) -> tuple[str, ...]:
+        mentions = Mentions(answer.read)
+        return tuple(
+            concept.name
+            for concept in concepts
+            if mentions.mention((concept.name, *concept.aliases), self._described(concept))
+        )
+
+    def _described(self, concept: Concept) -> list[Vectors]:
+        """The vectors of the content words of each of a concept's descriptions."""
+        texts = concept.descriptions
+        if not texts:
+            return []
+        spans = [content_places(text) for text in texts]
+        return self._descriptions.get(texts, lambda: [reading.spans for reading in self._kept.read(texts, spans)])
 
     def _silent(
         self, expected: str, question: str, keywords: Sequence[str], concepts: Sequence[Concept]
@@ -167,95 +303,60 @@ class Scorer:
             missed_keywords=tuple(term.surface for term in terms),
             missed_concepts=tuple(concept.name for concept in concepts),
             flags=(NO_ANSWER,),
+            estimated_grade=0.0,
+            grounds=Grounds(
+                cosine=0.0,
+                key_terms=tuple(TermCredit(term=term.surface, credit=0.0, match=Match.NONE) for term in terms),
+            ),
         )
 
 
-class Mentions:
-    """Finds concepts in one answer, in any inflection, and with or without spaces and hyphens."""
-
-    def __init__(self, answer: str) -> None:
-        self._words = [stem(word) for word in words_of(answer)]
-        self._joined = _joined(self._words)
-
-    def mention(self, concept: Concept) -> bool:
-        """Whether the answer says the concept's name or one of its aliases."""
-        return any(self._say(name) for name in (concept.name, *concept.aliases))
-
-    def _say(self, name: str) -> bool:
-        sought = [stem(word) for word in words_of(name)]
-        if not sought:
-            return False
-        length = len(sought)
-        starts = range(len(self._words) - length + 1)
-        return any(self._words[i : i + length] == sought for i in starts) or self._say_joined(sought)
-
-    def _say_joined(self, sought: Sequence[str]) -> bool:
-        """The name with other gaps between its words; it must begin and end where words of the answer do."""
-        joined = "".join(sought)
-        return len(joined) >= MIN_JOINED_LETTERS and joined in self._joined
-
-
-def _joined(words: Sequence[str], longest: int = 4) -> frozenset[str]:
-    """Every run of up to `longest` neighbouring words, written as one."""
-    return frozenset(
-        "".join(words[i : i + length]) for length in range(1, longest + 1) for i in range(len(words) - length + 1)
+def _compared(answer: _Answer, expected: _Expected) -> _Comparison:
+    finder = TermFinder(expected.read, answer.read)
+    return _Comparison(
+        expected=expected,
+        cosine=clamped_cosine(float(expected.vector @ answer.vector)),
+        credits=tuple(finder.find(term) for term in expected.terms),
+        aligned=tuple(finder.find(term, near_from=ALIGNED_FROM) for term in expected.own_terms),
     )
 
 
-def is_silent(answer: str) -> bool:
-    """Whether the answer is empty, has no word, or says only that the learner does not know."""
-    said = " ".join(words_of(answer))
-    rest, cores = _NOT_KNOWING.subn(" ", said)
-    return _WORDLESS.fullmatch(answer) is not None or (cores > 0 and _FILLER.issuperset(rest.split()))
+def _weighed(
+    answer: _Answer, best: _Comparison, flags: Sequence[Flag], mentioned: Sequence[str], concepts: Sequence[Concept]
+) -> AnswerScore:
+    factor = math.prod(flag.factor for flag in flags)
+    estimate = math.sqrt(ESTIMATE_SEMANTIC * best.cosine + ESTIMATE_ALIGNED * _mean_credit(best.aligned))
+    return AnswerScore(
+        semantic_score=factor * best.cosine,
+        keyword_score=factor * best.keyword_share,
+        expected_answer=best.expected.text,
+        matched_keywords=tuple(credit.term for credit in best.credits if credit.is_matched),
+        missed_keywords=tuple(credit.term for credit in best.credits if not credit.is_matched),
+        mentioned_concepts=tuple(mentioned),
+        missed_concepts=tuple(concept.name for concept in concepts if concept.name not in mentioned),
+        flags=tuple(flags),
+        estimated_grade=factor * estimate,
+        grounds=Grounds(cosine=best.cosine, key_terms=best.credits, best_sentence=_best_sentence(answer, best)),
+    )
 
 
-def key_terms(expected: str, *, question: str = "", keywords: Iterable[str] = ()) -> tuple[KeyTerm, ...]:
-    """The terms that an answer should contain, in the order of the text, each once.
+def _best_sentence(answer: _Answer, best: _Comparison) -> str:
+    """The sentence that earned most: by its own cosine, and the credit of the key terms found in it."""
 
-    Given keywords are taken as they are; a keyword of several words needs all of them. Else they are the stems of the
-    expected answer without stop words and without those that the question already gives away; if none is left, all
-    content words, and if there is none, all words.
-    """
-    if given := [KeyTerm(surface=keyword, stems=stems_of(keyword)) for keyword in keywords]:
-        return tuple({term.stems: term for term in reversed(given) if term.stems}.values())[::-1]
-    words = words_of(expected)
-    content = [word for word in words if word not in STOP_WORDS]
-    given_away = stems_of(question)
-    own = [word for word in content if stem(word) not in given_away]
-    first_forms: dict[str, str] = {}
-    for word in own or content or words:
-        first_forms.setdefault(stem(word), word)
-    return tuple(KeyTerm(surface=word, stems=frozenset({root})) for root, word in first_forms.items())
+    def earned(number: int) -> float:
+        start, end = answer.sentences[number]
+        found = sum(credit.credit for credit in best.credits if any(start <= place < end for place in credit.places))
+        cosine = float(answer.sentence_vectors[number] @ best.expected.vector)
+        return cosine + found / max(len(best.credits), 1)
+
+    number = max(range(len(answer.sentences)), key=earned)
+    return answer.text[slice(*answer.sentences[number])]
+
+
+def _mean_credit(terms: Sequence[TermCredit]) -> float:
+    return sum(term.credit for term in terms) / len(terms) if terms else 0.0
 
 
 def clamped_cosine(cosine: float) -> float:
     """A cosine as a score: negative ones are 0, rounding above 1 is 1; NaN and infinity raise `ScoreOutOfRange`."""
     return checked_score(min(1.0, max(0.0, cosine)) if math.isfinite(cosine) else cosine)
-
-
-def words_of(text: str) -> list[str]:
-    """The words of a text: folded to lower case and compatible letters, without punctuation."""
-    folded = unicodedata.normalize("NFKC", text).casefold()
-    return WORD.findall(re.sub(r"['’]s\b", "", folded))
-
-
-def stems_of(text: str) -> frozenset[str]:
-    """The stems of all words of a text."""
-    return frozenset(stem(word) for word in words_of(text))
-
-
-_local = threading.local()
-
-
-def stem(word: str) -> str:
-    """The Snowball stem of an English word; what is too long for a word is its own stem."""
-    return _stemmed(word) if len(word) <= LONGEST_WORD else word
-
-
-@lru_cache(maxsize=50_000)
-def _stemmed(word: str) -> str:
-    """The stemmer keeps state while it works: each thread has its own."""
-    if not hasattr(_local, "stemmer"):
-        _local.stemmer = snowballstemmer.stemmer("english")
-    stemmed: str = _local.stemmer.stemWord(word)
-    return stemmed

@@ -50,6 +50,7 @@ def _score_view(score: AnswerScore) -> dict[str, Any]:
     policy = services().policy
     return {
         **vars(score),
+        "grounds": score.grounds and score.grounds.to_document(),
         "combined_score": policy.combined_score(semantic_score=score.semantic_score, keyword_score=score.keyword_score),
         "correct": policy.is_correct(score.keyword_score),
         "scorer": services().observer.scorer_name,

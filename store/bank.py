@@ -12,12 +12,12 @@ from models import BankConcept, BankImport, BankQuestion, BankTopic, ExpectedVec
 from question_bank import Concept, Question, QuestionBank, Topic
 from store.transactions import Transactions
 
-VECTORS_PER_QUERY = 500
+READINGS_PER_QUERY = 500
 """Databases bound the number of parameters of a statement."""
 
 
 class BankShelf(Transactions):
-    """Loads and saves the question bank; keeps vectors (`embeddings.VectorShelf`)."""
+    """Loads and saves the question bank; keeps readings (`embeddings.ReadingShelf`)."""
 
     def __init__(self) -> None:
         self._bank: tuple[int, QuestionBank] | None = None
@@ -67,6 +67,7 @@ class BankShelf(Transactions):
                 name=concept.name,
                 subtopic=concept.subtopic,
                 aliases=list(concept.aliases),
+                descriptions=list(concept.descriptions),
                 position=position,
             )
             for position, concept in enumerate(topic.concepts)
@@ -91,7 +92,12 @@ class BankShelf(Transactions):
     def _read_bank(self) -> QuestionBank:
         concepts: dict[str, list[Concept]] = {}
         for row in self._session.scalars(select(BankConcept).order_by(BankConcept.position)):
-            concept = Concept(name=row.name, subtopic=row.subtopic, aliases=tuple(row.aliases))
+            concept = Concept(
+                name=row.name,
+                subtopic=row.subtopic,
+                aliases=tuple(row.aliases),
+                descriptions=tuple(row.descriptions),
+            )
             concepts.setdefault(row.topic, []).append(concept)
         questions: dict[str, list[Question]] = {}
         for stored in self._session.scalars(select(BankQuestion).order_by(BankQuestion.position)):
@@ -106,23 +112,26 @@ class BankShelf(Transactions):
             for row in self._session.scalars(select(BankTopic).order_by(BankTopic.slug))
         )
 
-    def find(self, fingerprint: str, keys: Sequence[str]) -> dict[str, bytes]:
-        """The kept vectors of one model among those of the keys."""
-        found: dict[str, bytes] = {}
-        for start in range(0, len(keys), VECTORS_PER_QUERY):
-            query = select(ExpectedVector.text_key, ExpectedVector.vector).where(
+    def find(self, fingerprint: str, keys: Sequence[str]) -> dict[str, tuple[bytes, bytes]]:
+        """The kept readings of one model among those of the keys."""
+        found: dict[str, tuple[bytes, bytes]] = {}
+        for start in range(0, len(keys), READINGS_PER_QUERY):
+            query = select(ExpectedVector.text_key, ExpectedVector.vector, ExpectedVector.spans).where(
                 ExpectedVector.fingerprint == fingerprint,
-                ExpectedVector.text_key.in_(keys[start : start + VECTORS_PER_QUERY]),
+                ExpectedVector.text_key.in_(keys[start : start + READINGS_PER_QUERY]),
             )
-            found.update(iter(self._session.execute(query)))
+            found.update((row.text_key, (row.vector, row.spans)) for row in self._session.execute(query))
         self.release()  # what follows is slow: the texts that were not found are encoded
         return found
 
-    def keep(self, fingerprint: str, vectors: Mapping[str, bytes]) -> None:
-        """Keep vectors; one that another process has just kept is left as it is."""
-        if not vectors:
+    def keep(self, fingerprint: str, readings: Mapping[str, tuple[bytes, bytes]]) -> None:
+        """Keep readings; one that another process has just kept is left as it is."""
+        if not readings:
             return
-        rows = [{"fingerprint": fingerprint, "text_key": key, "vector": vector} for key, vector in vectors.items()]
+        rows = [
+            {"fingerprint": fingerprint, "text_key": key, "vector": vector, "spans": spans}
+            for key, (vector, spans) in readings.items()
+        ]
         with self.apart() as connection:
             connection.execute(self.insert_new(ExpectedVector), rows)
 

@@ -154,6 +154,11 @@ class PracticeShelf(Transactions):
         query = select(Attempt).where(Attempt.user_id == user_id, Attempt.session_id == session_id)
         return self._session.scalars(query.order_by(Attempt.created_at, Attempt.id)).all()
 
+    def expected_answers_shown(self, user_id: int, session_id: int) -> Sequence[str]:
+        """The expected answers that the learner has seen in this session."""
+        query = select(Attempt.expected_answer).where(Attempt.user_id == user_id, Attempt.session_id == session_id)
+        return self._session.scalars(query).all()
+
     def attempts_by_session(self, user_id: int, session_ids: Sequence[int]) -> dict[int | None, list[Attempt]]:
         """The attempts of several sessions, oldest first, by one query; a session without attempts has no entry."""
         query = select(Attempt).where(Attempt.user_id == user_id, Attempt.session_id.in_(session_ids))

@@ -6,9 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
-from embeddings import ModelUnavailable, Vectors
+from embeddings import ModelUnavailable, Reading, Spans, Vectors
 from question_bank import Concept
-from scoring import AnswerScore, stem, words_of
+from reading.words import root_of, words_of
+from scoring import AnswerScore
 
 
 class Clock:
@@ -44,14 +45,25 @@ class WordEncoder:
             raise ModelUnavailable(self.down)
 
     def encode(self, texts: Sequence[str]) -> Vectors:
+        """The vectors of the texts, shape (texts, dimensions)."""
+        return np.stack([reading.vector for reading in self.read(texts, [()] * len(texts))])
+
+    def read(self, texts: Sequence[str], spans: Sequence[Spans]) -> list[Reading]:
         self.load()
         self.encoded.extend(texts)
-        return np.stack([self._vector(text) for text in texts])
+        return [self._reading(text, asked) for text, asked in zip(texts, spans, strict=True)]
+
+    def _reading(self, text: str, spans: Spans) -> Reading:
+        rows = [self._vector(text[start:end]) for start, end in spans]
+        return Reading(
+            vector=self._vector(text),
+            spans=np.array(rows, dtype=np.float32).reshape(len(rows), self.dimensions),
+        )
 
     def _vector(self, text: str) -> Vectors:
         vector = np.zeros(self.dimensions, dtype=np.float32)
         for word in words_of(text):
-            digest = hashlib.sha256(stem(word).encode()).digest()
+            digest = hashlib.sha256(root_of(word).encode()).digest()
             vector[int.from_bytes(digest[:4], "big") % self.dimensions] += 1
         length = np.linalg.norm(vector)
         return vector / length if length else vector
@@ -76,6 +88,7 @@ class ToldScorer:
         question: str = "",
         keywords: Sequence[str] = (),
         concepts: Sequence[Concept] = (),
+        shown: Sequence[str] = (),
     ) -> AnswerScore:
         semantic, keyword, *rest = self.scores.pop(0)
         names = [concept.name for concept in concepts]

@@ -22,7 +22,7 @@ from resets import MAX_NOTICES, notices, reset_mastery
 from store import Store
 from tests.conftest import Learner, sign_up
 from tests.fakes import Clock, WordEncoder
-from tests.test_commands import CHESS
+from tests.test_commands import CHESS, DESCRIPTIONS
 
 NOBODY = 2**53
 REASON = "The questions were wrong."
@@ -523,7 +523,14 @@ def chess() -> dict[str, Any]:
     return {
         "topic": "chess",
         "title": "Chess 😀",
-        "concepts": [{"name": "Check", "subtopic": "rules", "aliases": ["attacked\tking", "c:\\ud83d"]}],
+        "concepts": [
+            {
+                "name": "Check",
+                "subtopic": "rules",
+                "aliases": ["attacked\tking", "c:\\ud83d"],
+                "descriptions": ["👑 is attacked."],
+            }
+        ],
         "questions": [check],
     }
 
@@ -544,7 +551,8 @@ def test_an_imported_topic_can_be_practised_at_once(
     }
     with any_app.app_context():
         assert revision == max(db.session.scalars(select(BankImport.id)))
-        assert db.session.query(ExpectedVector).count() == len(encoder.encoded) == 3
+        assert db.session.query(ExpectedVector).count() == len(encoder.encoded) == 3 + len(DESCRIPTIONS)
+        assert Store().bank().topic("chess").concept_by_name["Castling"].descriptions == DESCRIPTIONS
     assert pupil.start(topics=["chess"])["question"]["topic"] == "chess"
     [event] = admin.get("/api/admin/audit").json["events"]
     assert (event["action"], event["actor"], event["topic"], event["user"]) == (
@@ -571,6 +579,7 @@ def test_the_same_object_may_come_as_json_however_it_is_written(
     with any_app.app_context():
         [concept] = Store().bank().topic("chess").concepts
         assert concept.aliases == ("attacked\tking", "c:\\ud83d")
+        assert concept.descriptions == ("👑 is attacked.",)
 
 
 def test_questions_that_left_the_file_are_retired_and_counted(any_app: Flask, admin: Learner) -> None:
@@ -583,6 +592,29 @@ def test_questions_that_left_the_file_are_retired_and_counted(any_app: Flask, ad
     assert send(admin, CHESS).json["retired"] == 0
     with any_app.app_context():
         assert not Store().bank().question("chess-castling").retired
+
+
+def test_an_import_changes_the_descriptions_of_a_concept(any_app: Flask, admin: Learner, encoder: WordEncoder) -> None:
+    send(admin, CHESS)
+    encoder.encoded.clear()
+    reply = send(admin, CHESS.replace(DESCRIPTIONS[0], "King and rook change places."))
+    assert reply.status_code == 201, reply.json
+    assert encoder.encoded == ["King and rook change places."]
+    with any_app.app_context():
+        concepts = Store().bank().topic("chess").concept_by_name
+        assert concepts["Castling"].descriptions == ("King and rook change places.", DESCRIPTIONS[1])
+        assert concepts["Check"].descriptions == ()
+
+
+@pytest.mark.parametrize("text", ["x" * 301, "'…'"])
+def test_a_description_that_does_not_fit_is_told_with_its_line(any_app: Flask, admin: Learner, text: str) -> None:
+    reply = send(admin, CHESS.replace(DESCRIPTIONS[1], text))
+    assert reply.status_code == 422
+    [problem] = reply.json["problems"]
+    assert problem["line"] == 1 + CHESS.splitlines().index(f"      - {DESCRIPTIONS[1]}")
+    assert problem["message"].startswith("concepts.0.descriptions.1: ")
+    with any_app.app_context():
+        assert "chess" not in Store().bank().topics
 
 
 def test_an_import_leaves_the_other_topics_alone(any_app: Flask, admin: Learner) -> None:
@@ -635,7 +667,9 @@ def test_question_ids_of_another_topic_are_refused(any_app: Flask, admin: Learne
         taken = Store().bank().topic("dbms").questions[0].id
     reply = send(admin, CHESS.replace("chess-check", taken))
     assert reply.status_code == 422
-    assert reply.json["problems"] == [{"line": 7, "message": f"The question id {taken!r} belongs to the topic 'dbms'."}]
+    assert reply.json["problems"] == [
+        {"line": 11, "message": f"The question id {taken!r} belongs to the topic 'dbms'."}
+    ]
     with any_app.app_context():
         assert Store().bank().question(taken).topic == "dbms"
 
@@ -776,13 +810,13 @@ def test_of_two_imports_at_once_one_gets_the_question(make_app: Callable[..., Fl
 
 def test_no_lock_is_held_while_the_answers_are_encoded(any_app: Flask, encoder: WordEncoder) -> None:
     writing: list[bool] = []
-    encode = encoder.encode
+    read = encoder.read
 
-    def watched(texts: Any) -> Any:
+    def watched(texts: Any, spans: Any) -> Any:
         writing.append(bool(db.session().info.get("gradus_writes")))
-        return encode(texts)
+        return read(texts, spans)
 
-    encoder.encode = watched  # type: ignore[method-assign]
+    encoder.read = watched  # type: ignore[method-assign]
     with any_app.app_context():
         administration(any_app).import_questions([BankFile(name="chess", text=CHESS)], actor_id=None)
     assert writing == [False]

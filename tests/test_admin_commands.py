@@ -11,7 +11,7 @@ from models import AuditEvent, BankQuestion, ExpectedVector, User, UserMastery, 
 from store import Store
 from tests.conftest import Learner, sign_up
 from tests.fakes import WordEncoder
-from tests.test_commands import CHESS, run
+from tests.test_commands import CHESS, DESCRIPTIONS, run
 
 REASON = "The questions were wrong."
 
@@ -161,7 +161,7 @@ def chess_file(folder: Path) -> Path:
     return path
 
 
-def test_files_are_imported_with_the_vectors_of_their_answers(app: Flask, tmp_path: Path) -> None:
+def test_files_are_imported_with_the_readings_of_their_answers_and_descriptions(app: Flask, tmp_path: Path) -> None:
     path = chess_file(tmp_path)
     other = tmp_path / "go.json"
     other.write_text(
@@ -189,7 +189,9 @@ def test_files_are_imported_with_the_vectors_of_their_answers(app: Flask, tmp_pa
     assert "The topic go was imported: 1 question, 1 concept; 0 questions retired.\n" in result.output
     assert "Encoding expected answers" in result.stderr
     with app.app_context():
-        assert db.session.query(ExpectedVector).count() == 4
+        assert db.session.query(ExpectedVector).count() == 4 + len(DESCRIPTIONS)
+        assert Store().bank().topic("chess").concept_by_name["Castling"].descriptions == DESCRIPTIONS
+        assert Store().bank().topic("go").concept_by_name["Liberty"].descriptions == ()
     assert [(event.action, event.topic, event.actor_id) for event in events(app)] == [
         ("import_questions", "chess", None),
         ("import_questions", "go", None),

@@ -24,6 +24,8 @@ ATTEMPT_FIELDS = {
     "mentioned_concepts",
     "missed_concepts",
     "flags",
+    "estimated_grade",
+    "grounds",
     "expected_answer",
     "scorer",
     "policy",

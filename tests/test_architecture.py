@@ -11,7 +11,7 @@ from flask import Flask
 
 from config import ROOT
 
-PACKAGES = ("api", "store")
+PACKAGES = ("api", "reading", "store")
 ROOMS = ROOT / "docs" / "architecture.md"
 OPEN_TO_ALL = {
     "/api/auth/register": "an account is made here",

@@ -18,9 +18,11 @@ from challenges import Challenge, ChallengeBank, Language, UnknownChallenge, loa
 from config import ROOT
 from mastery import Difficulty
 from question_bank import Concept, InvalidBank, Question, Topic, load_topics
-from scoring import Mentions, key_terms, stems_of
+from reading.key_terms import key_terms
+from reading.words import roots_of
 from store import Store
 from tests.fakes import WordEncoder
+from tests.test_questions import is_named
 
 TOPICS = {topic.slug: topic for topic in load_topics(ROOT / "questions")}
 CHALLENGES = load_challenges(ROOT / "questions" / "challenges", TOPICS.values())
@@ -230,9 +232,9 @@ def test_an_expected_answer_mentions_every_concept_and_keyword(challenge: Challe
     concepts = TOPICS[challenge.topic].concept_by_name
     for answer in challenge.expected_answers:
         assert 40 <= len(answer.split()) <= 110
-        assert [name for name in challenge.concepts if not Mentions(answer).mention(concepts[name])] == []
+        assert [name for name in challenge.concepts if not is_named(concepts[name], answer)] == []
         terms = key_terms(answer, question=challenge.title, keywords=challenge.keywords)
-        assert [term.surface for term in terms if not term.stems <= stems_of(answer)] == []
+        assert [term.surface for term in terms if not term.stems <= roots_of(answer)] == []
 
 
 @every_challenge

@@ -6,7 +6,10 @@ from typing import Any
 import pytest
 from flask import Flask
 
+from embeddings import KeptReadings
+from mastery import REFERENCE
 from models import BankQuestion, ExpectedVector, User, db
+from scoring import Scorer
 from store import Store
 from tests.conftest import PASSWORD
 from tests.fakes import WordEncoder
@@ -16,7 +19,11 @@ CHESS = """\
 topic: chess
 title: Chess
 concepts:
-  - {name: Castling, subtopic: moves}
+  - name: Castling
+    subtopic: moves
+    descriptions:
+      - Two pieces of one side swap their flanks together.
+      - The only move of two pieces at once.
   - {name: Check, subtopic: rules}
 questions:
   - id: chess-check
@@ -35,6 +42,10 @@ questions:
       - By castling, king and rook move together.
       - The king steps two squares towards a rook, which jumps over it.
 """
+
+
+DESCRIPTIONS = ("Two pieces of one side swap their flanks together.", "The only move of two pieces at once.")
+"""Of castling, in `CHESS`."""
 
 
 def run(app: Flask, *words: str, **options: Any) -> Any:
@@ -119,13 +130,14 @@ def test_a_topic_whose_file_is_gone_is_no_longer_asked(app: Flask, folder: Path)
         assert len(bank.topic("draughts").active_questions) == 2
 
 
-def test_a_folder_is_loaded_with_the_vectors_of_its_answers(app: Flask, folder: Path) -> None:
+def test_a_folder_is_loaded_with_the_readings_of_its_answers_and_descriptions(app: Flask, folder: Path) -> None:
     result = run(app, "questions", "load", str(folder))
     assert result.exit_code == 0, result.output
     assert "The question bank was loaded: 1 topic, 2 questions." in result.output
     with app.app_context():
         assert "chess" in Store().bank().topics
-        assert db.session.query(ExpectedVector).count() == 3
+        assert Store().bank().topic("chess").concept_by_name["Castling"].descriptions == DESCRIPTIONS
+        assert db.session.query(ExpectedVector).count() == 3 + len(DESCRIPTIONS)
 
 
 def test_a_folder_that_was_loaded_is_left_alone(app: Flask, folder: Path, encoder: WordEncoder) -> None:
@@ -144,6 +156,39 @@ def test_a_changed_folder_is_loaded_again_and_encodes_what_is_new(
     path.write_text(path.read_text() + "      - A castle moves along ranks and files.\n")
     assert run(app, "questions", "load", str(folder)).exit_code == 0
     assert encoder.encoded == ["A castle moves along ranks and files."]
+
+
+def test_a_description_that_is_new_is_read_and_one_that_left_is_gone(
+    app: Flask, folder: Path, encoder: WordEncoder
+) -> None:
+    run(app, "questions", "load", str(folder))
+    encoder.encoded.clear()
+    path = folder / "chess.yaml"
+    path.write_text(path.read_text().replace(DESCRIPTIONS[0], "The king hides behind his pawns."))
+    assert run(app, "questions", "load", str(folder)).exit_code == 0
+    assert encoder.encoded == ["The king hides behind his pawns."]
+    with app.app_context():
+        castling = Store().bank().topic("chess").concept_by_name["Castling"]
+        assert castling.descriptions == ("The king hides behind his pawns.", DESCRIPTIONS[1])
+
+
+def test_what_was_loaded_is_not_read_again_when_an_answer_is_scored(
+    app: Flask, folder: Path, encoder: WordEncoder
+) -> None:
+    run(app, "questions", "load", str(folder))
+    encoder.encoded.clear()
+    with app.app_context():
+        topic = Store().bank().topic("chess")
+        question = topic.questions[1]
+        scorer = Scorer(encoder, KeptReadings(encoder, Store()), REFERENCE)
+        score = scorer.score(
+            "Two pieces move at once.",
+            expected_answers=question.expected_answers,
+            question=question.text,
+            concepts=topic.concepts,
+        )
+    assert score.semantic_score > 0
+    assert encoder.encoded == ["Two pieces move at once."]
 
 
 def test_a_folder_with_a_fault_changes_nothing(app: Flask, folder: Path) -> None:

@@ -495,3 +495,20 @@ def test_the_history_shows_twenty_sessions_unless_told_otherwise(learner: Learne
 @pytest.mark.parametrize("query", ["limit=0", "limit=101", "limit=x", "cursor=x", "cursor=%00"])
 def test_a_history_query_that_does_not_fit_is_422(learner: Learner, query: str) -> None:
     refused(learner.get(f"{HISTORY}?{query}"), 422, f"#/query/{query.partition('=')[0]}")
+
+
+def test_the_response_time_ends_when_the_explanation_comes_in_not_when_it_is_scored(
+    learner: Learner, clock: Clock, encoder: WordEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = start(learner)
+    read = encoder.read
+
+    def slowly(texts: Any, spans: Any) -> Any:
+        clock.advance(30)
+        return read(texts, spans)
+
+    monkeypatch.setattr(encoder, "read", slowly)
+    clock.advance(42)
+    explain(learner, started["session"]["id"], started["challenge"])
+    [attempt] = learner.get(f"{SESSIONS}/{started['session']['id']}").json["attempts"]
+    assert attempt["response_time"] == 42.0

@@ -15,9 +15,11 @@ from alembic.script import ScriptDirectory
 from flask import Flask
 from flask_migrate import downgrade, upgrade
 from sqlalchemy import inspect, text
+from sqlalchemy.exc import IntegrityError
 
 from config import ROOT
-from models import db
+from models import Attempt, BankConcept, db
+from store import Store
 from tests.conftest import postgres_url
 
 START_TOGETHER = """
@@ -141,6 +143,138 @@ def test_every_migration_is_taken_back_by_its_own_way_down(empty_app: Flask, scr
             downgrade(revision=str(script.down_revision or "base"))
             assert schema() - {"alembic_version"} == before - {"alembic_version"}
             upgrade(revision=script.revision)
+
+
+ATTEMPT = {
+    "user_id": 1,
+    "id": 11,
+    "mastery_id": 5,
+    "ordinal": 3,
+    "starts_session": False,
+    "topic": "dbms",
+    "question_id": "dbms-deadlock",
+    "question": "What is a deadlock?",
+    "answer": "A circle of waits — «½ 🔒».",
+    "expected_answer": "A cycle of transactions.",
+    "difficulty": "medium",
+    "semantic_score": 0.8125,
+    "keyword_score": 1 / 3,
+    "combined_score": 0.66875,
+    "correct": True,
+    "response_time": 41.5,
+    "matched_keywords": '["cycle"]',
+    "missed_keywords": '["transactions"]',
+    "mentioned_concepts": '["Deadlock"]',
+    "missed_concepts": "[]",
+    "flags": '[{"name": "copied", "factor": 0.5, "effect": "Copied."}]',
+    "scorer": "all-MiniLM-L6-v2/torch-fp32",
+    "policy": "reference",
+    "mastery_before": 0.25,
+    "mastery_after": 0.375,
+    "mastery_velocity": 0.125,
+    "difficulty_before": "medium",
+    "difficulty_after": "hard",
+    "created_at": "2026-03-03 14:30:00.000000+00:00",
+}
+CONCEPT = {"topic": "dbms", "name": "Deadlock", "subtopic": "locks", "aliases": '["circular wait"]', "position": 0}
+VECTOR = {"fingerprint": "weights", "text_key": "key", "vector": b"\x00\x01\xff"}
+
+
+def write(table: str, **values: Any) -> None:
+    """One row, written as the tables are at the moment."""
+    columns, places = ", ".join(values), ", ".join(f":{name}" for name in values)
+    with db.engine.begin() as connection:
+        connection.execute(text(f"INSERT INTO {table} ({columns}) VALUES ({places})"), values)  # noqa: S608 the names are ours
+
+
+def rows(table: str) -> list[dict[str, Any]]:
+    with db.engine.connect() as connection:
+        return [dict(row) for row in connection.execute(text(f"SELECT * FROM {table}")).mappings()]  # noqa: S608 the names are ours
+
+
+def fill_first_tables() -> None:
+    """A database of 0001 in use: a learner with an answer, a concept, and a kept vector."""
+    upgrade(revision="0001")
+    learner = {"id": 1, "username": "dora", "username_key": "dora", "email": "dora@example.com", "role": "learner"}
+    write("users", **learner, password_hash="x", created_at=ATTEMPT["created_at"])
+    write("bank_topics", slug="dbms", title="Databases", source="x")
+    write("attempts", **ATTEMPT)
+    write("bank_concepts", **CONCEPT)
+    write("expected_vectors", **VECTOR)
+
+
+def test_answers_from_before_the_grounds_keep_their_figures_and_have_none(empty_app: Flask) -> None:
+    with empty_app.app_context():
+        fill_first_tables()
+        [before] = rows("attempts")
+        upgrade(revision="0002")
+        assert rows("attempts") == [{**before, "estimated_grade": None, "grounds": None}]
+        assert (before["keyword_score"], before["answer"], before["flags"]) == (
+            ATTEMPT["keyword_score"],
+            ATTEMPT["answer"],
+            ATTEMPT["flags"],
+        )
+        upgrade()
+        [attempt] = db.session.query(Attempt)
+        assert (attempt.semantic_score, attempt.estimated_grade, attempt.grounds) == (0.8125, None, None)
+
+
+def test_concepts_from_before_the_descriptions_have_none(empty_app: Flask) -> None:
+    with empty_app.app_context():
+        fill_first_tables()
+        upgrade(revision="0002")
+        assert rows("bank_concepts") == [{**CONCEPT, "descriptions": "[]"}]
+        upgrade()
+        assert [(row.aliases, row.descriptions) for row in db.session.query(BankConcept)] == [(["circular wait"], [])]
+
+
+def test_vectors_from_before_the_words_are_dropped_and_new_ones_are_taken(empty_app: Flask) -> None:
+    with empty_app.app_context():
+        fill_first_tables()
+        upgrade(revision="0002")
+        assert rows("expected_vectors") == []
+        write("expected_vectors", **VECTOR, spans=b"words")
+        upgrade()
+        assert Store().find("weights", ["key"]) == {"key": (VECTOR["vector"], b"words")}
+
+
+@pytest.mark.parametrize(("table", "row"), [("bank_concepts", CONCEPT), ("expected_vectors", VECTOR)])
+def test_what_is_new_must_be_given_with_each_new_row(empty_app: Flask, table: str, row: dict[str, Any]) -> None:
+    with empty_app.app_context():
+        upgrade(revision="0002")
+        write("bank_topics", slug="dbms", title="Databases", source="x")
+        with pytest.raises(IntegrityError):
+            write(table, **row)
+
+
+def test_the_way_back_from_the_grounds_keeps_the_figures_and_drops_what_is_new(empty_app: Flask) -> None:
+    with empty_app.app_context():
+        fill_first_tables()
+        before = {table: rows(table) for table in ("users", "bank_topics", "attempts", "bank_concepts")}
+        upgrade(revision="0002")
+        write("expected_vectors", **VECTOR, spans=b"words")
+        with db.engine.begin() as connection:
+            connection.execute(text("UPDATE attempts SET estimated_grade = 0.5, grounds = '{}'"))
+            connection.execute(text("UPDATE bank_concepts SET descriptions = '[\"A circle.\"]'"))
+        downgrade(revision="0001")
+        assert {table: rows(table) for table in before} == before
+        assert rows("expected_vectors") == []
+        write("expected_vectors", **VECTOR)
+        upgrade()
+        assert differences() == []
+        assert rows("expected_vectors") == []
+
+
+def test_answers_still_leave_with_their_learner_after_the_way_there_and_back(empty_app: Flask) -> None:
+    with empty_app.app_context():
+        fill_first_tables()
+        upgrade(revision="0002")
+        downgrade(revision="0001")
+        upgrade(revision="0002")
+        assert len(rows("attempts")) == 1
+        with db.engine.begin() as connection:
+            connection.execute(text("DELETE FROM users"))
+        assert rows("attempts") == []
 
 
 def schema() -> set[str]:

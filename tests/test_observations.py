@@ -68,10 +68,20 @@ def test_an_answer_is_scored_in_every_field_and_nothing_is_recorded(any_app: Fla
         "mentioned_concepts": ["Lock"],
         "missed_concepts": ["Starvation"],
         "flags": [],
+        "estimated_grade": found["estimated_grade"],
+        "grounds": {
+            "cosine": semantic,
+            "key_terms": [
+                {"term": "lock", "credit": 1.0, "match": "word", "found_as": "lock"},
+                {"term": "circular wait", "credit": 0.0, "match": "none", "found_as": ""},
+            ],
+            "best_sentence": "Each waits for the lock of the other.",
+        },
         "expected_answer": EXPECTED,
         "scorer": "words/test",
         "policy": "reference/1",
     }
+    assert 0.0 < found["estimated_grade"] < 1.0
     nothing_recorded(learner)
 
 
@@ -195,6 +205,15 @@ def test_an_observed_answer_comes_back_as_any_answer_does(any_app: Flask) -> Non
         "mentioned_concepts": ["Deadlock"],
         "missed_concepts": ["Starvation"],
         "flags": [],
+        "estimated_grade": 1.0,
+        "grounds": {
+            "cosine": 1.0,
+            "key_terms": [
+                {"term": "circular wait", "credit": 1.0, "match": "word", "found_as": "circular wait"},
+                {"term": "timeout", "credit": 0.0, "match": "none", "found_as": ""},
+            ],
+            "best_sentence": EXPECTED,
+        },
         "expected_answer": EXPECTED,
         "scorer": "words/test",
         "policy": "reference/1",

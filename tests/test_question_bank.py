@@ -1,11 +1,15 @@
 """A bank file is read whole or refused with everything that is wrong with it, each with its file and line."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from mastery import Difficulty
 from question_bank import (
+    MAX_DESCRIPTION,
     Concept,
     InvalidBank,
     Question,
@@ -258,6 +262,101 @@ def test_a_question_names_a_concept_once() -> None:
 )
 def test_a_name_stands_for_one_concept_only(old: str, new: str, problem: str) -> None:
     assert complaints(changed(old, new)) == [f"databases.yaml:{problem}"]
+
+
+DESCRIBED = """\
+    aliases: [circular wait]
+    descriptions:
+      - Two transactions wait for each other in a circle.
+      - >-
+        Each holds a lock
+        that the other wants.
+"""
+
+
+def described(old: str = "", new: str = "") -> str:
+    """The good file with two descriptions of its first concept, and one change in them."""
+    return changed("    aliases: [circular wait]\n", changed(old, new, DESCRIBED) if old else DESCRIBED)
+
+
+def descriptions(text: str, *, is_json: bool = False) -> list[tuple[str, ...]]:
+    """The descriptions of each concept of a file."""
+    return [concept.descriptions for concept in parse_topic(text, "databases", is_json=is_json).concepts]
+
+
+def test_a_concept_may_have_descriptions_and_needs_none() -> None:
+    told = ("Two transactions wait for each other in a circle.", "Each holds a lock that the other wants.")
+    assert descriptions(GOOD) == [(), ()]
+    assert descriptions(described()) == [told, ()]
+    assert descriptions(changed("    aliases: [circular wait]", "    descriptions: []")) == [(), ()]
+
+
+def test_descriptions_come_through_json_as_through_yaml() -> None:
+    document: dict[str, Any] = yaml.safe_load(described())
+    assert descriptions(json.dumps(document, indent=1), is_json=True) == descriptions(described())
+    assert parse_topic(json.dumps(document), "databases", is_json=True) == parse_topic(described(), "databases")
+
+
+@pytest.mark.parametrize("length", [1, MAX_DESCRIPTION])
+def test_a_description_has_1_to_300_characters(length: int) -> None:
+    assert MAX_DESCRIPTION == 300
+    text = described("Two transactions wait for each other in a circle.", "ü" * length)
+    assert descriptions(text)[0][0] == "ü" * length
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        (
+            "Two transactions wait for each other in a circle.",
+            "x" * 301,
+            "8: concepts.0.descriptions.0: Longer than maximum length 300.",
+        ),
+        (
+            "Two transactions wait for each other in a circle.",
+            "''",
+            "8: concepts.0.descriptions.0: Must hold at least one letter or digit.",
+        ),
+        (
+            "Two transactions wait for each other in a circle.",
+            "'  …'",
+            "8: concepts.0.descriptions.0: Must hold at least one letter or digit.",
+        ),
+        (
+            "Two transactions wait for each other in a circle.",
+            "{a: b}",
+            "8: concepts.0.descriptions.0: Not a valid string.",
+        ),
+        (
+            "Each holds a lock\n        that the other wants.",
+            "x" * 301,
+            "9: concepts.0.descriptions.1: Longer than maximum length 300.",
+        ),
+        (
+            DESCRIBED.partition("\n")[2],
+            "    descriptions: A circle.\n",
+            "7: concepts.0.descriptions: Not a valid list.",
+        ),
+    ],
+)
+def test_a_description_that_does_not_fit_is_refused_at_its_line(old: str, new: str, problem: str) -> None:
+    assert complaints(described(old, new)) == [f"databases.yaml:{problem}"]
+
+
+def test_a_description_in_json_that_does_not_fit_is_refused_at_its_line() -> None:
+    document: dict[str, Any] = yaml.safe_load(described())
+    for bad, message in (
+        ("x" * 301, "Longer than maximum length 300."),
+        ("", "Must hold at least one letter or digit."),
+        (5, "Not a valid string."),
+        (None, "Field may not be null."),
+    ):
+        document["concepts"][0]["descriptions"][1] = bad
+        text = json.dumps(document, indent=1)
+        line = next(number for number, row in enumerate(text.splitlines(), 1) if row.strip() == json.dumps(bad))
+        with pytest.raises(InvalidBank) as refusal:
+            parse_topic(text, "databases.json", is_json=True)
+        assert str(refusal.value) == f"databases.json:{line}: concepts.0.descriptions.1: {message}"
 
 
 def test_a_concept_that_no_question_probes_is_refused() -> None:

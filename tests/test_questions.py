@@ -7,8 +7,11 @@ import pytest
 
 from config import ROOT
 from mastery import Difficulty
-from question_bank import Question, Topic, load_topics
-from scoring import Mentions, key_terms, stems_of
+from question_bank import Concept, Question, Topic, load_topics
+from reading.key_terms import ReadText, key_terms
+from reading.mentions import Mentions
+from reading.words import content_of, roots_of, words_in
+from tests.fakes import WordEncoder
 
 TOPICS = load_topics(ROOT / "questions")
 every_topic = pytest.mark.parametrize("topic", TOPICS, ids=[topic.slug for topic in TOPICS])
@@ -18,6 +21,15 @@ def expected_answers(topic: Topic) -> Iterator[tuple[Question, str]]:
     for question in topic.questions:
         for answer in question.expected_answers:
             yield question, answer
+
+
+def is_named(concept: Concept, text: str) -> bool:
+    """Whether the text says the concept's name or an alias."""
+    words = words_in(text)
+    content = content_of(words)
+    [reading] = WordEncoder().read([text], [[(word.start, word.end) for word in content]])
+    mentions = Mentions(ReadText(words=words, content=content, vectors=reading.spans))
+    return mentions.mention((concept.name, *concept.aliases))
 
 
 def test_there_are_at_least_four_topics() -> None:
@@ -54,7 +66,7 @@ def test_an_expected_answer_mentions_every_concept_that_its_question_probes(topi
         (question.id, name)
         for question, answer in expected_answers(topic)
         for name in question.concepts
-        if not Mentions(answer).mention(topic.concept_by_name[name])
+        if not is_named(topic.concept_by_name[name], answer)
     ]
     assert silent_on == []
 
@@ -65,7 +77,7 @@ def test_an_expected_answer_contains_every_keyword_of_its_question(topic: Topic)
         (question.id, term.surface)
         for question, answer in expected_answers(topic)
         for term in key_terms(answer, question=question.text, keywords=question.keywords)
-        if not term.stems <= stems_of(answer)
+        if not term.stems <= roots_of(answer)
     ]
     assert lacking == []
 
@@ -76,6 +88,36 @@ def test_no_question_gives_a_keyword_away(topic: Topic) -> None:
         (question.id, keyword)
         for question in topic.questions
         for keyword in question.keywords
-        if stems_of(keyword) <= stems_of(question.text)
+        if roots_of(keyword) <= roots_of(question.text)
     ]
     assert given == []
+
+
+@every_topic
+def test_a_concept_has_at_least_three_descriptions_each_another(topic: Topic) -> None:
+    few = {concept.name: len(concept.descriptions) for concept in topic.concepts if len(concept.descriptions) < 3}
+    assert few == {}
+    texts = [text.casefold() for concept in topic.concepts for text in concept.descriptions]
+    assert [text for text, count in Counter(texts).items() if count > 1] == []
+
+
+@every_topic
+def test_no_description_says_the_name_of_its_concept(topic: Topic) -> None:
+    said = [
+        (concept.name, text) for concept in topic.concepts for text in concept.descriptions if is_named(concept, text)
+    ]
+    assert said == []
+
+
+@every_topic
+def test_a_description_has_3_to_30_words(topic: Topic) -> None:
+    texts = [text for concept in topic.concepts for text in concept.descriptions]
+    assert [text for text in texts if not 3 <= len(text.split()) <= 30] == []
+
+
+def test_a_name_is_found_in_a_text_and_not_in_what_only_describes_it() -> None:
+    deadlock = Concept(name="Deadlock", subtopic="locks", aliases=("circular wait",))
+    for text in ("There are deadlocks.", "A dead-lock!", "They end in a circular wait.", "A deadlok."):
+        assert is_named(deadlock, text)
+    for text in ("Each waits for another.", "A circle of locks that wait.", ""):
+        assert not is_named(deadlock, text)

@@ -13,9 +13,10 @@ from sqlalchemy import func, select
 from adaptive_state import replay
 from mastery import GUIDE, REFERENCE, Difficulty, MasteryPolicy, ScoreOutOfRange
 from models import Attempt, InterviewSession, UserMastery, db
+from reading.flags import Flag
 from recording import GivenAnswer, RecordedAnswer, record_answer
 from resets import reset_mastery
-from scoring import AnswerScore, Flag
+from scoring import AnswerScore
 from store import Store
 from tests.conftest import sign_up
 

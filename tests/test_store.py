@@ -15,11 +15,13 @@ from flask import Flask
 from sqlalchemy import func, select, text
 
 from config import ROOT
+from embeddings import KeptReadings
 from mastery import Difficulty
 from models import BankQuestion, ExpectedVector, InterviewSession, UserMastery, db
 from question_bank import Concept, Question, QuestionBank, Topic, load_topics
 from store import NotFound, Store
 from tests.conftest import sign_up
+from tests.fakes import WordEncoder
 
 T = TypeVar("T")
 
@@ -28,7 +30,15 @@ NOON = datetime(2026, 3, 3, 14, 30, tzinfo=UTC)
 LOCKING = Topic(
     slug="locking",
     title="Locking",
-    concepts=(Concept(name="Mutex", subtopic="locks", aliases=("lock",)), Concept(name="Deadlock", subtopic="locks")),
+    concepts=(
+        Concept(
+            name="Mutex",
+            subtopic="locks",
+            aliases=("lock",),
+            descriptions=("Only one thread may be in there at a time.", "It keeps the others out; «½ 🔒»."),
+        ),
+        Concept(name="Deadlock", subtopic="locks"),
+    ),
     questions=(
         Question(
             id="locking-mutex",
@@ -228,39 +238,65 @@ def test_an_unknown_learner_cannot_be_locked(any_app: Flask) -> None:
         Store().lock_learner(999)
 
 
-def test_vectors_that_several_threads_found_are_kept_once(any_app: Flask) -> None:
+def test_readings_that_several_threads_made_are_kept_once(any_app: Flask) -> None:
     names = iter(range(8))
 
     def keep() -> None:
         mine = next(names)
-        Store().keep("model", {"shared": bytes([mine]), f"own-{mine}": b"own"})
+        Store().keep("model", {"shared": (bytes([mine]), bytes([mine, mine])), f"own-{mine}": (b"own", b"words")})
 
     at_once(any_app, 8, keep)
     with any_app.app_context():
         assert db.session.scalar(select(func.count()).select_from(ExpectedVector)) == 9
         found = Store().find("model", ["shared", *(f"own-{number}" for number in range(8))])
-    assert found.pop("shared") in [bytes([number]) for number in range(8)]
-    assert found == {f"own-{number}": b"own" for number in range(8)}
+    assert found.pop("shared") in [(bytes([number]), bytes([number, number])) for number in range(8)]
+    assert found == {f"own-{number}": (b"own", b"words") for number in range(8)}
 
 
-def test_a_vector_that_is_there_is_left_as_it_is(any_app: Flask) -> None:
+def test_a_reading_that_is_there_is_left_as_it_is(any_app: Flask) -> None:
+    first, second, new = (b"first", b"its words"), (b"second", b"other words"), (b"new", b"")
     with any_app.app_context():
-        Store().keep("model", {"text": b"first"})
-        Store().keep("model", {"text": b"second", "other": b"new"})
-        assert Store().find("model", ["text", "other", "unknown"]) == {"text": b"first", "other": b"new"}
+        Store().keep("model", {"text": first})
+        Store().keep("model", {"text": second, "other": new})
+        assert Store().find("model", ["text", "other", "unknown"]) == {"text": first, "other": new}
 
 
-def test_vectors_of_another_model_are_not_found(any_app: Flask) -> None:
+def test_a_reading_without_spans_is_kept(any_app: Flask) -> None:
     with any_app.app_context():
-        Store().keep("model", {"text": b"first"})
+        Store().keep("model", {"text": (b"vector", b"")})
+        assert Store().find("model", ["text"]) == {"text": (b"vector", b"")}
+
+
+def test_keeping_nothing_keeps_nothing(any_app: Flask) -> None:
+    with any_app.app_context():
+        Store().keep("model", {})
+        assert Store().find("model", []) == {}
+        assert db.session.scalar(select(func.count()).select_from(ExpectedVector)) == 0
+
+
+def test_readings_of_another_model_are_not_found(any_app: Flask) -> None:
+    with any_app.app_context():
+        Store().keep("model", {"text": (b"first", b"words")})
         assert Store().find("another", ["text"]) == {}
 
 
-def test_more_vectors_than_a_statement_takes_are_found(any_app: Flask) -> None:
-    vectors = {f"text-{number}": number.to_bytes(2, "big") for number in range(1201)}
+def test_more_readings_than_a_statement_takes_are_found(any_app: Flask) -> None:
+    readings = {f"text-{number}": (number.to_bytes(2, "big"), b"words" * (number % 3)) for number in range(1201)}
     with any_app.app_context():
-        Store().keep("model", vectors)
-        assert Store().find("model", list(vectors)) == vectors
+        Store().keep("model", readings)
+        assert Store().find("model", list(readings)) == readings
+
+
+def test_a_reading_comes_back_from_the_store_bit_for_bit(any_app: Flask) -> None:
+    text, spans = "cycles wait forever", [(0, 19), (0, 6), (7, 7)]
+    with any_app.app_context():
+        [made] = KeptReadings(WordEncoder(), Store()).read([text], [spans])
+        encoder = WordEncoder()
+        [taken] = KeptReadings(encoder, Store()).read([text], [spans])
+    assert encoder.encoded == []
+    assert (taken.vector.tobytes(), taken.spans.tobytes()) == (made.vector.tobytes(), made.spans.tobytes())
+    assert (taken.vector.shape, taken.spans.shape) == ((512,), (3, 512))
+    assert taken.spans[:2].any(axis=1).all()
 
 
 # The question bank
@@ -296,12 +332,24 @@ def test_a_question_that_returns_to_its_file_may_be_asked_again(any_app: Flask) 
         assert Store().bank().topic("locking") == LOCKING
 
 
+def test_descriptions_are_kept_with_their_concepts(any_app: Flask) -> None:
+    with any_app.app_context():
+        save_topics(LOCKING)
+        db.session.remove()
+        mutex, deadlock = Store().bank().topic("locking").concepts
+        assert mutex.descriptions == ("Only one thread may be in there at a time.", "It keeps the others out; «½ 🔒».")
+        assert deadlock.descriptions == ()
+
+
 def test_a_changed_file_changes_title_concepts_and_questions(any_app: Flask) -> None:
     mutex, deadlock = LOCKING.questions
     changed = replace(
         LOCKING,
         title="Locks",
-        concepts=(Concept(name="Deadlock", subtopic="locks", aliases=("circular wait",)), *LOCKING.concepts[:1]),
+        concepts=(
+            Concept(name="Deadlock", subtopic="locks", aliases=("circular wait",), descriptions=("All wait.",)),
+            replace(LOCKING.concepts[0], descriptions=LOCKING.concepts[0].descriptions[1:]),
+        ),
         questions=(replace(deadlock, difficulty=Difficulty.MEDIUM), replace(mutex, text="What is a mutex?")),
     )
     with any_app.app_context():

@@ -16,7 +16,7 @@ from api.schemas.practice import AttemptSchema, MasteryChangeSchema
 from mastery import Difficulty
 from observations import Observation, OwnAnswer, OwnScores
 from question_bank import RESERVED_TOPIC
-from scoring import words_of
+from reading.words import words_of
 
 MAX_QUESTION_CHARACTERS = 4000
 MAX_NAME_CHARACTERS = 100

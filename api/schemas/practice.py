@@ -17,6 +17,7 @@ from api.schemas.fields import (
     integer,
     names,
 )
+from reading.key_terms import Match
 
 
 class StartSessionSchema(Schema):
@@ -102,6 +103,27 @@ class FlagSchema(Schema):
     effect = fields.String(required=True)
 
 
+class KeyTermSchema(Schema):
+    term = fields.String(required=True, metadata={"description": "As the expected answer or the keyword writes it"})
+    credit = Rounded(required=True, metadata={"description": "0 to 1; from 0.5 it counts among `matched_keywords`"})
+    match = fields.String(
+        required=True,
+        validate=validate.OneOf([match.value for match in Match]),
+        metadata={"description": "How it was found"},
+    )
+    found_as = fields.String(required=True, metadata={"description": "The learner's words; empty where there are none"})
+
+
+class GroundsSchema(Schema):
+    cosine = Rounded(required=True, metadata={"description": "`semantic_score` before the factors of `flags`"})
+    key_terms = fields.List(
+        fields.Nested(KeyTermSchema),
+        required=True,
+        metadata={"description": "The mean of their credits is `keyword_score` before the factors of `flags`"},
+    )
+    best_sentence = fields.String(required=True, metadata={"description": "The sentence that earned most"})
+
+
 class AttemptSchema(Schema):
     id = fields.Integer(required=True)
     semantic_score = Rounded(required=True)
@@ -114,6 +136,17 @@ class AttemptSchema(Schema):
     mentioned_concepts = names(required=True)
     missed_concepts = names(required=True)
     flags = fields.List(fields.Nested(FlagSchema), required=True)
+    estimated_grade = Rounded(
+        required=True,
+        allow_none=True,
+        metadata={"description": "What a human grader would give, 0 to 1: an estimate that never feeds mastery"},
+    )
+    grounds = fields.Nested(
+        GroundsSchema,
+        required=True,
+        allow_none=True,
+        metadata={"description": "What the scores rest on; null where a client brought its own"},
+    )
     expected_answer = fields.String(required=True)
     scorer = fields.String(required=True)
     policy = fields.String(required=True)

@@ -1,0 +1,272 @@
+"""Key terms: what an answer should contain, and how much of each was found in it."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+from rapidfuzz import fuzz
+
+from reading.words import MIN_JOINED_LETTERS, Word, content_of, roots_of, words_in
+
+Vectors = NDArray[np.float32]
+"""Shape (words, dimensions), each row of length 1."""
+
+INITIALS = range(3, 6)
+"""Words that initials may stand for: two letters are too often a word, six are hardly ever used."""
+
+MAX_COMPOUND = 3
+"""Neighbouring words of the expected answer that a learner may write as one."""
+
+MIN_TYPO_LETTERS = 5
+"""In shorter words a changed letter makes another word more often than a typo: `lock`, `look`, `lack`."""
+
+TYPO_RATIO = 85.0
+"""Least similarity of a typo (0 to 100): one wrong, missing or swapped pair of letters in a word of seven."""
+
+NEAR_FROM, NEAR_FULL = 0.3, 0.6
+"""Cosines of words in their contexts between which partial credit grows from 0 to 1. Unrelated words of two texts on
+one subject lie below 0.3, the same word in two phrasings of one statement mostly above 0.6. Chosen on our own answers,
+where a good answer in a learner's own words shall count as correct and a middling one shall not."""
+
+FOUND_FROM = 0.5
+"""The credit from which a term is listed as matched."""
+
+
+Run = tuple[Word, ...]
+"""Neighbouring words of a text."""
+
+
+class Match(StrEnum):
+    """How a key term was found, best first."""
+
+    WORD = "word"
+    COMPOUND = "compound"
+    INITIALS = "initials"
+    TYPO = "typo"
+    MEANING = "meaning"
+    NONE = "none"
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeyTerm:
+    """A term that an answer should contain: as it is written, and its words, which must all be found."""
+
+    surface: str
+    parts: tuple[Word, ...]
+    short_forms: frozenset[str] = frozenset()
+    """One word that stands for all of them: several words written as one, or their initials."""
+
+    @property
+    def stems(self) -> frozenset[str]:
+        """What the term is compared by."""
+        return frozenset(part.root for part in self.parts)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TermCredit:
+    """How much of a key term an answer contains: `credit` in [0, 1], how it was found, and as which words.
+
+    `places` are where those words begin in the answer, in code points.
+    """
+
+    term: str
+    credit: float
+    match: Match
+    found_as: str = ""
+    places: tuple[int, ...] = ()
+
+    @property
+    def is_matched(self) -> bool:
+        """Whether the term counts among the matched ones, by its credit as it is shown."""
+        return round(self.credit, 3) >= FOUND_FROM
+
+
+def key_terms(expected: str, *, question: str = "", keywords: Iterable[str] = ()) -> tuple[KeyTerm, ...]:
+    """The terms that an answer should contain, in the order of the text, each once.
+
+    Given keywords are taken as they are; a keyword of several words needs all of them. Else they are the stems of the
+    expected answer without stop words and without those that the question already gives away; if none is left, all
+    content words, and if there is none, all words.
+    """
+    if given := [_given_term(keyword) for keyword in keywords]:
+        return tuple({term.stems: term for term in reversed(given) if term.stems}.values())[::-1]
+    content = content_of(words_in(expected))
+    given_away = roots_of(question)
+    own = [word for word in content if word.root not in given_away]
+    first: dict[str, Word] = {}
+    for word in own or content:
+        first.setdefault(word.root, word)
+    return tuple(KeyTerm(surface=_shown(word), parts=(word,)) for word in first.values())
+
+
+def _shown(word: Word) -> str:
+    """The word as a learner reads it: without the capital of a sentence, but `InnoDB` and `LRU` as they are."""
+    return word.text if word.text[1:].lower() != word.text[1:] else word.folded
+
+
+def _given_term(keyword: str) -> KeyTerm:
+    words = words_in(keyword)
+    short_forms = {"".join(word.folded for word in words)} if len(words) > 1 else set()
+    if len(words) in INITIALS:
+        short_forms.add("".join(word.folded[0] for word in words))
+    parts = {word.root: word for word in content_of(words)}
+    return KeyTerm(surface=keyword, parts=tuple(parts.values()), short_forms=frozenset(short_forms))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadText:
+    """A text as the model read it: its words, and the vectors that the content words have in their context."""
+
+    words: Sequence[Word]
+    content: Sequence[Word]
+    vectors: Vectors
+    """Of the content words, shape (content words, dimensions)."""
+
+    @cached_property
+    def by_root(self) -> dict[str, Word]:
+        """The first word of each root."""
+        return {word.root: word for word in reversed(self.words)}
+
+    @cached_property
+    def rows(self) -> dict[str, list[int]]:
+        """The rows of `vectors` that belong to each root."""
+        rows: dict[str, list[int]] = {}
+        for row, word in enumerate(self.content):
+            rows.setdefault(word.root, []).append(row)
+        return rows
+
+    @cached_property
+    def compounds(self) -> dict[str, Run]:
+        """Neighbouring words by what they are written as one, as they are typed and by their roots."""
+        runs = [
+            tuple(self.words[start : start + length])
+            for length in range(2, MAX_COMPOUND + 1)
+            for start in range(len(self.words) - length + 1)
+        ]
+        by_root = {"".join(word.root for word in run): run for run in runs}
+        return by_root | {"".join(word.folded for word in run): run for run in runs}
+
+    @cached_property
+    def initials(self) -> dict[str, Run]:
+        """Neighbouring words by their initials; at least two of them carry meaning."""
+        runs = (
+            tuple(self.words[start : start + length])
+            for length in INITIALS
+            for start in range(len(self.words) - length + 1)
+        )
+        return {
+            "".join(word.folded[0] for word in run): run for run in runs if sum(word.is_content for word in run) > 1
+        }
+
+
+class TermFinder:
+    """Finds the key terms of one expected answer in one answer. Rules in order; the first that holds decides."""
+
+    def __init__(self, expected: ReadText, answer: ReadText) -> None:
+        self._expected = expected
+        self._answer = answer
+
+    def find(self, term: KeyTerm, *, near_from: float = NEAR_FROM) -> TermCredit:
+        """The credit for a term; one of several words has that of its worst.
+
+        `near_from` is the cosine from which a word of like meaning earns partial credit.
+        """
+        for word in self._answer.content:
+            if word.folded in term.short_forms:
+                match = Match.INITIALS if len(word.folded) == len(term.parts) else Match.COMPOUND
+                return replace(_credit(word, 1.0, match, (word,)), term=term.surface)
+        found = [self._find(part, near_from) for part in term.parts]
+        worst = min(found, key=lambda one: one.credit)
+        if worst.credit == 0.0:
+            return replace(worst, term=term.surface)
+        words = " ".join(dict.fromkeys(one.found_as for one in found))
+        places = tuple(sorted({place for one in found for place in one.places}))
+        return replace(worst, term=term.surface, found_as=words, places=places)
+
+    def _find(self, part: Word, near_from: float) -> TermCredit:
+        for match, run in (
+            (Match.WORD, self._same_root(part)),
+            (Match.COMPOUND, self._compound(part)),
+            (Match.INITIALS, self._initials(part)),
+            (Match.TYPO, self._typo(part)),
+        ):
+            if run:
+                return _credit(part, 1.0, match, run)
+        return self._near(part, near_from)
+
+    def _same_root(self, part: Word) -> Run:
+        word = self._answer.by_root.get(part.root)
+        return (word,) if word else ()
+
+    def _compound(self, part: Word) -> Run:
+        """Spaces and hyphens elsewhere than in the expected answer: `dead lock`, `hashtable`."""
+        if len(part.folded) >= MIN_JOINED_LETTERS:
+            for written in (part.folded, part.root):
+                if run := self._answer.compounds.get(written):
+                    return run
+        return self._compounded.get(part.root, ())
+
+    def _initials(self, part: Word) -> Run:
+        """`LRU` for least recently used, or the words for the initials."""
+        return self._answer.initials.get(part.folded) or self._abbreviated.get(part.root, ())
+
+    def _typo(self, part: Word) -> Run:
+        return next(((word,) for word in self._answer.content if is_typo(word.folded, part.folded)), ())
+
+    def _near(self, part: Word, near_from: float) -> TermCredit:
+        """Partial credit for the answer's nearest word in its context; a number is right or wrong."""
+        rows = self._expected.rows.get(part.root, [])
+        if not rows or not len(self._answer.vectors) or part.is_number:
+            return _credit(part, 0.0, Match.NONE, ())
+        cosines = self._cosines[rows].max(axis=0)
+        best = int(cosines.argmax())
+        credit = ramp(float(cosines[best]), near_from, NEAR_FULL)
+        if credit == 0.0:
+            return _credit(part, 0.0, Match.NONE, ())
+        return _credit(part, credit, Match.MEANING, (self._answer.content[best],))
+
+    @cached_property
+    def _cosines(self) -> Vectors:
+        """Of each content word of the expected answer with each of the answer, shape (expected, answer)."""
+        cosines: Vectors = self._expected.vectors @ self._answer.vectors.T
+        return cosines
+
+    @cached_property
+    def _compounded(self) -> dict[str, Run]:
+        """Roots of neighbouring words of the expected answer that the answer writes as one."""
+        return self._shortened(
+            (name, run) for name, run in self._expected.compounds.items() if len(name) >= MIN_JOINED_LETTERS
+        )
+
+    @cached_property
+    def _abbreviated(self) -> dict[str, Run]:
+        """Roots of neighbouring words of the expected answer for which the answer has their initials."""
+        return self._shortened(self._expected.initials.items())
+
+    def _shortened(self, runs: Iterable[tuple[str, Run]]) -> dict[str, Run]:
+        typed = {word.folded: word for word in self._answer.content}
+        return {word.root: (typed[name],) for name, run in runs if name in typed for word in run}
+
+
+def _credit(part: Word, credit: float, match: Match, run: Run) -> TermCredit:
+    found_as, places = " ".join(word.text for word in run), tuple(word.start for word in run)
+    return TermCredit(term=part.text, credit=credit, match=match, found_as=found_as, places=places)
+
+
+def is_typo(typed: str, meant: str) -> bool:
+    """Whether one word is the other, mistyped: same first letter and nearly the same letters."""
+    return (
+        typed[0] == meant[0]
+        and typed.isalpha()
+        and meant.isalpha()
+        and min(len(typed), len(meant)) >= MIN_TYPO_LETTERS
+        and fuzz.ratio(typed, meant) >= TYPO_RATIO
+    )
+
+
+def ramp(value: float, start: float, full: float) -> float:
+    """0 up to `start`, 1 from `full`, a straight line between."""
+    return min(1.0, max(0.0, (value - start) / (full - start)))

@@ -1,0 +1,143 @@
+"""Mentions: whether an answer brings a concept in, by name or by saying what it is."""
+
+from collections.abc import Sequence
+from functools import cached_property, lru_cache
+
+import numpy as np
+
+from reading.key_terms import INITIALS, ReadText, Vectors, is_typo
+from reading.words import MIN_JOINED_LETTERS, Word, words_in
+
+PARAPHRASED = 0.38
+"""Nearness to the descriptions of a concept from which it is mentioned without being named: the least with 9 in 10
+right on half of our labelled pairs; docs/scoring.md shows the other half."""
+
+OTHER_SENSE = 0.22
+"""Nearness below which a word that is also a concept's name has another sense, chosen likewise."""
+
+ENOUGH_CONTEXT = 8
+"""Content words from which an answer shows in which sense it uses a word; "Deadlock." alone is simply named."""
+
+LENGTHS_AS_ONE = range(1, 5)
+"""Words of an answer that may together be a name written otherwise."""
+
+_BEING = frozenset("is are was were be been being isn aren wasn weren ain it that this".split())
+_AUXILIARIES = frozenset("do does did can could will would may might must should".split())
+_OPINIONS = frozenset("think believe call say consider".split())
+_BETWEEN = (
+    _BEING
+    | _OPINIONS
+    | frozenset(
+        "a an the any really truly fully quite very actually even yet always strictly at all as to you i".split()
+    )
+)
+"""What may stand between a negator and the concept that it denies."""
+
+_REACH = 5
+"""Words before a concept among which its denial is looked for."""
+
+
+class Mentions:
+    """Finds concepts in one answer."""
+
+    def __init__(self, answer: ReadText) -> None:
+        self._answer = answer
+
+    def mention(self, names: Sequence[str], descriptions: Sequence[Vectors] = ()) -> bool:
+        """Whether the answer says one of the names, or what the concept is.
+
+        `descriptions` are the vectors of the content words of each sentence that says what the concept is. A name
+        counts in any inflection, spelling or spacing, mistyped, or as initials; not where it is denied ("not atomic"),
+        and not where nothing else in the answer fits the descriptions, because the word then has another sense. That
+        something is absent or prevented ("deadlock-free", "without locks") is a statement about it, and counts.
+        """
+        found = [(name, start) for name in names for start in self._places(name)]
+        said = [name for name, start in found if not self._is_denied(start)]
+        if found and not said:
+            return False
+        if not descriptions:
+            return bool(said)
+        nearness = self.nearness(descriptions)
+        if said and not (nearness < OTHER_SENSE and self._may_mean_else(said)):
+            return True
+        return nearness >= PARAPHRASED
+
+    def _may_mean_else(self, said: Sequence[str]) -> bool:
+        """Whether only single words were said, in an answer long enough to tell their sense."""
+        return len(self._answer.content) >= ENOUGH_CONTEXT and all(len(_name(name)) == 1 for name in said)
+
+    def nearness(self, descriptions: Sequence[Vectors]) -> float:
+        """How near the answer comes to the descriptions of a concept, -1 to 1.
+
+        The mean over their content words of the best cosine with a word of the answer, each in its context.
+        """
+        if not len(self._answer.vectors):
+            return 0.0
+        return float(np.mean([(vectors @ self._answer.vectors.T).max(axis=1).mean() for vectors in descriptions]))
+
+    def _places(self, name: str) -> set[int]:
+        """Where the answer says the name: the places of the first words."""
+        sought = _name(name)
+        if not sought:
+            return set()
+        said, length = self._answer.words, len(sought)
+        starts = {start for start, word in enumerate(said) if _is_same(word, sought[0])}
+        places = {start for start in starts if _are_same(said[start : start + length], sought)}
+        if sum(len(word.folded) for word in sought) >= MIN_JOINED_LETTERS:
+            for written in _as_one(sought):
+                places.update(self._written_as_one.get(written, ()))
+        if length in INITIALS:
+            initials = "".join(word.folded[0] for word in sought)
+            places.update(start for start, word in enumerate(said) if word.folded == initials)
+        return places
+
+    @cached_property
+    def _written_as_one(self) -> dict[str, list[int]]:
+        """Neighbouring words without what stands between them, and the places of the first."""
+        places: dict[str, list[int]] = {}
+        words = self._answer.words
+        for start in range(len(words)):
+            for length in LENGTHS_AS_ONE:
+                for written in _as_one(words[start : start + length]):
+                    places.setdefault(written, []).append(start)
+        return places
+
+    @cached_property
+    def _folded(self) -> list[str]:
+        return [word.folded for word in self._answer.words]
+
+    def _is_denied(self, place: int) -> bool:
+        """Whether what stands at this place is said not to be so."""
+        words = self._folded
+        opined = False
+        for at in range(place - 1, max(place - 1 - _REACH, -1), -1):
+            word, before = words[at], words[at - 1] if at else ""
+            if word in ("not", "t", "never"):
+                return opined or before not in _AUXILIARIES | {f"{one}n" for one in _AUXILIARIES} | {"don", "ca", "won"}
+            if word == "non":
+                return at == place - 1
+            if word == "no":
+                return before in _BEING
+            if word not in _BETWEEN:
+                return False
+            opined = opined or word in _OPINIONS
+        return False
+
+
+@lru_cache(maxsize=10_000)
+def _name(name: str) -> tuple[Word, ...]:
+    return tuple(words_in(name))
+
+
+def _as_one(words: Sequence[Word]) -> frozenset[str]:
+    """The words without what stands between them, in all ways in which an inflected ending can be left out."""
+    stem = "".join(word.folded for word in words[:-1])
+    return frozenset({"".join(word.root for word in words), stem + words[-1].folded, stem + words[-1].root})
+
+
+def _are_same(said: Sequence[Word], meant: Sequence[Word]) -> bool:
+    return len(said) == len(meant) and all(map(_is_same, said, meant))
+
+
+def _is_same(said: Word, meant: Word) -> bool:
+    return said.root == meant.root or is_typo(said.folded, meant.folded)
