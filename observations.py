@@ -118,8 +118,8 @@ class Observer:
             )
             return _hearing(score, seen.concepts, seen.mentioned or ()), CLIENT
         score = self._scored(seen.evidence, seen.question, self._concepts(seen.topic, seen.concepts))
-        says_something = all(flag.factor for flag in score.flags)
-        if seen.mentioned is not None and says_something:
+        counts = all(flag.factor for flag in score.flags)
+        if seen.mentioned is not None and counts:
             score = _hearing(score, seen.concepts, seen.mentioned)
         return score, self._scorer.name
 

@@ -2,6 +2,7 @@
 
 import math
 import threading
+from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -233,7 +234,7 @@ class Scorer:
         return _Answer(
             text=answer,
             vector=reading.vector,
-            read=ReadText(words=words, content=content, vectors=reading.spans[: len(content)]),
+            read=ReadText(words=words, content=content, vectors=reading.spans[: len(content)], text=answer),
             sentences=sentences,
             sentence_vectors=reading.spans[len(content) :],
         )
@@ -342,15 +343,13 @@ def _weighed(
 
 def _best_sentence(answer: _Answer, best: _Comparison) -> str:
     """The sentence that earned most: by its own cosine, and the credit of the key terms found in it."""
-
-    def earned(number: int) -> float:
-        start, end = answer.sentences[number]
-        found = sum(credit.credit for credit in best.credits if any(start <= place < end for place in credit.places))
-        cosine = float(answer.sentence_vectors[number] @ best.expected.vector)
-        return cosine + found / max(len(best.credits), 1)
-
-    number = max(range(len(answer.sentences)), key=earned)
-    return answer.text[slice(*answer.sentences[number])]
+    ends = [sentence.end for sentence in answer.sentences]
+    earned = answer.sentence_vectors @ best.expected.vector
+    for credit in best.credits:
+        for number in {bisect_right(ends, place) for place in credit.places}:
+            earned[number] += credit.credit / len(best.credits)
+    start, end = answer.sentences[int(earned.argmax())]
+    return answer.text[start:end]
 
 
 def _mean_credit(terms: Sequence[TermCredit]) -> float:

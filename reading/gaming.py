@@ -27,8 +27,15 @@ _JOINING = STOP_WORDS.difference(
 )
 """Function words without which no sentence is made; the others may stand in a list of terms."""
 
-_SEPARATES = re.compile(r"[.:!?()=<>{}\[\]]")
-"""What ends a row of words: a list is separated by commas, lines or nothing."""
+STATEMENT = 3
+"""Words between two separators from which they may be a terse statement: "methods validate input". The items of a list
+of terms are shorter, and a list without separators has at least `BARE_ROW` words."""
+
+_SEPARATES = re.compile(r"[,;.:!?()=<>{}\[\]\r\n]|\s[-–—*•]\s")
+"""What stands between the items of a list, and between terse statements."""
+
+_ENDS_ROW = re.compile(r"[:()=<>{}\[\]]")
+"""What a list of terms does not hold: labels, formulas and code do."""
 
 LISTED = 0.6
 """Share of the borrowed words that stand in such rows, from which a text lives by its list."""
@@ -42,6 +49,9 @@ which its words are in no order: copying it gives 1, rephrasing it with its own 
 
 COPIED_RUN = 8
 """Words in the same order that two people do not write by chance."""
+
+LONGEST_ECHO = 3
+"""Lengths of the question up to which an answer can be the question with words around it."""
 
 QUOTED_RUN = 4
 """Words of the question in a row that a learner repeats before answering."""
@@ -60,6 +70,10 @@ _NO_OBJECT = frozenset(
 """What cannot follow a preposition."""
 
 
+_OPENINGS = frozenset("well hmm ok okay think guess believe good great question answer asked asking".split())
+"""What people say before they come to it."""
+
+
 def is_handed_back(answer: Sequence[Word], question: Sequence[Word], *, own_terms: bool) -> bool:
     """Whether the answer only repeats the question.
 
@@ -68,13 +82,16 @@ def is_handed_back(answer: Sequence[Word], question: Sequence[Word], *, own_term
     """
     if not question or not answer:
         return False
-    asked = {word.root for word in question}
-    if any(word.root not in asked for word in answer if word.is_content):
+    asked = {word.root for word in question if word.is_content}
+    content = {word.root for word in answer if word.is_content and word.folded not in _OPENINGS}
+    if not content or not content <= asked:
         return False
     said, put = " ".join(word.folded for word in answer), " ".join(word.folded for word in question)
     if fuzz.ratio(said, put) >= HANDED_BACK_RATIO:
         return True
-    return own_terms and fuzz.partial_ratio(said, put) >= HANDED_BACK_RATIO
+    is_whole = len(put) <= len(said) <= LONGEST_ECHO * len(put)
+    is_part = own_terms and len(said) < len(put)
+    return (is_whole or is_part) and fuzz.partial_ratio(said, put) >= HANDED_BACK_RATIO
 
 
 def is_word_list(text: str, answer: Sequence[Word], question: Sequence[Word], expected: Sequence[Word]) -> bool:
@@ -126,16 +143,40 @@ def _in_runs(words: Sequence[str], other: Sequence[str], length: int) -> set[int
 
 
 def _rows(words: Sequence[Word], text: str) -> list[list[Word]]:
-    """The words between those that join them, in rows."""
+    """Words that nothing joins, in rows: across the items of a list, but not across terse statements."""
     rows: list[list[Word]] = [[]]
     end = 0
-    for word in words:
-        if word.folded in _JOINING or _SEPARATES.search(text, end, word.start):
+    for item in _items(words, text):
+        runs = _bare_runs(item)
+        is_statement = len(runs) == 1 and STATEMENT <= len(item) < BARE_ROW
+        if len(runs) > 1 or is_statement or _ENDS_ROW.search(text, end, item[0].start):
             rows.append([])
-        if word.folded not in _JOINING:
-            rows[-1].append(word)
-        end = word.end
+        if not is_statement:
+            rows[-1].extend(runs[0])
+            rows.extend(runs[1:])
+        end = item[-1].end
     return rows
+
+
+def _items(words: Sequence[Word], text: str) -> list[list[Word]]:
+    """The words between two separators; no item is empty."""
+    items: list[list[Word]] = []
+    for place, word in enumerate(words):
+        if place == 0 or _SEPARATES.search(text, words[place - 1].end, word.start):
+            items.append([])
+        items[-1].append(word)
+    return items
+
+
+def _bare_runs(item: Sequence[Word]) -> list[list[Word]]:
+    """The words of an item between those that join words; one run where there is none of them."""
+    runs: list[list[Word]] = [[]]
+    for word in item:
+        if word.folded in _JOINING:
+            runs.append([])
+        else:
+            runs[-1].append(word)
+    return runs
 
 
 def _borrowed(words: Sequence[Word], meant: Set[str]) -> float:

@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 from rapidfuzz import fuzz
+from rapidfuzz.distance import Prefix
 
 from reading.words import MIN_JOINED_LETTERS, Word, content_of, roots_of, words_in
 
@@ -22,6 +23,9 @@ MAX_COMPOUND = 3
 
 MIN_TYPO_LETTERS = 5
 """In shorter words a changed letter makes another word more often than a typo: `lock`, `look`, `lack`."""
+
+ENDINGS = frozenset(("", *"or ors er ers ion ions ing ive al ity able ment ness ly ed e".split()))
+"""What makes another word of a word, where the stem is not the same any more."""
 
 TYPO_RATIO = 85.0
 """Least similarity of a typo (0 to 100): one wrong, missing or swapped pair of letters in a word of seven."""
@@ -56,8 +60,9 @@ class KeyTerm:
 
     surface: str
     parts: tuple[Word, ...]
-    short_forms: frozenset[str] = frozenset()
-    """One word that stands for all of them: several words written as one, or their initials."""
+    joined: str = ""
+    initials: str = ""
+    """What a learner may write for several words: all as one, or their initials; empty where neither is enough."""
 
     @property
     def stems(self) -> frozenset[str]:
@@ -87,12 +92,13 @@ class TermCredit:
 def key_terms(expected: str, *, question: str = "", keywords: Iterable[str] = ()) -> tuple[KeyTerm, ...]:
     """The terms that an answer should contain, in the order of the text, each once.
 
-    Given keywords are taken as they are; a keyword of several words needs all of them. Else they are the stems of the
+    Given keywords are taken as they are; a keyword of several words needs all of them, and one without a word is left
+    out. Else they are the stems of the
     expected answer without stop words and without those that the question already gives away; if none is left, all
     content words, and if there is none, all words.
     """
-    if given := [_given_term(keyword) for keyword in keywords]:
-        return tuple({term.stems: term for term in reversed(given) if term.stems}.values())[::-1]
+    if given := [term for term in map(_given_term, keywords) if term.parts]:
+        return tuple({term.stems: term for term in reversed(given)}.values())[::-1]
     content = content_of(words_in(expected))
     given_away = roots_of(question)
     own = [word for word in content if word.root not in given_away]
@@ -109,11 +115,14 @@ def _shown(word: Word) -> str:
 
 def _given_term(keyword: str) -> KeyTerm:
     words = words_in(keyword)
-    short_forms = {"".join(word.folded for word in words)} if len(words) > 1 else set()
-    if len(words) in INITIALS:
-        short_forms.add("".join(word.folded[0] for word in words))
+    joined = "".join(word.folded for word in words)
     parts = {word.root: word for word in content_of(words)}
-    return KeyTerm(surface=keyword, parts=tuple(parts.values()), short_forms=frozenset(short_forms))
+    return KeyTerm(
+        surface=keyword,
+        parts=tuple(parts.values()),
+        joined=joined if len(words) > 1 and len(joined) >= MIN_JOINED_LETTERS else "",
+        initials="".join(word.folded[0] for word in words) if len(words) in INITIALS else "",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,11 +133,27 @@ class ReadText:
     content: Sequence[Word]
     vectors: Vectors
     """Of the content words, shape (content words, dimensions)."""
+    text: str = ""
+    """The text itself, where it matters what stands between the words."""
 
     @cached_property
     def by_root(self) -> dict[str, Word]:
         """The first word of each root."""
         return {word.root: word for word in reversed(self.words)}
+
+    @cached_property
+    def typed(self) -> dict[str, Word]:
+        """The first of each content word as it is typed."""
+        return {word.folded: word for word in reversed(self.content)}
+
+    @cached_property
+    def by_first_letter(self) -> dict[str, list[Word]]:
+        """Those by their first letters, in order."""
+        words: dict[str, list[Word]] = {}
+        for word in self.content:
+            if self.typed[word.folded] is word:
+                words.setdefault(word.folded[0], []).append(word)
+        return words
 
     @cached_property
     def rows(self) -> dict[str, list[int]]:
@@ -168,15 +193,15 @@ class TermFinder:
     def __init__(self, expected: ReadText, answer: ReadText) -> None:
         self._expected = expected
         self._answer = answer
+        self._found: dict[Word, TermCredit | None] = {}
 
     def find(self, term: KeyTerm, *, near_from: float = NEAR_FROM) -> TermCredit:
         """The credit for a term; one of several words has that of its worst.
 
         `near_from` is the cosine from which a word of like meaning earns partial credit.
         """
-        for word in self._answer.content:
-            if word.folded in term.short_forms:
-                match = Match.INITIALS if len(word.folded) == len(term.parts) else Match.COMPOUND
+        for match, form in ((Match.COMPOUND, term.joined), (Match.INITIALS, term.initials)):
+            if form and (word := self._answer.typed.get(form)) and (match is Match.COMPOUND or _abbreviates(word)):
                 return replace(_credit(word, 1.0, match, (word,)), term=term.surface)
         found = [self._find(part, near_from) for part in term.parts]
         worst = min(found, key=lambda one: one.credit)
@@ -187,6 +212,12 @@ class TermFinder:
         return replace(worst, term=term.surface, found_as=words, places=places)
 
     def _find(self, part: Word, near_from: float) -> TermCredit:
+        """The credit for one word; what is not a question of meaning is looked for once."""
+        if part not in self._found:
+            self._found[part] = self._find_word(part)
+        return self._found[part] or self._near(part, near_from)
+
+    def _find_word(self, part: Word) -> TermCredit | None:
         for match, run in (
             (Match.WORD, self._same_root(part)),
             (Match.COMPOUND, self._compound(part)),
@@ -195,7 +226,7 @@ class TermFinder:
         ):
             if run:
                 return _credit(part, 1.0, match, run)
-        return self._near(part, near_from)
+        return None
 
     def _same_root(self, part: Word) -> Run:
         word = self._answer.by_root.get(part.root)
@@ -211,10 +242,12 @@ class TermFinder:
 
     def _initials(self, part: Word) -> Run:
         """`LRU` for least recently used, or the words for the initials."""
-        return self._answer.initials.get(part.folded) or self._abbreviated.get(part.root, ())
+        named = self._answer.initials.get(part.folded, ()) if _abbreviates(part) else ()
+        return named or self._abbreviated.get(part.root, ())
 
     def _typo(self, part: Word) -> Run:
-        return next(((word,) for word in self._answer.content if is_typo(word.folded, part.folded)), ())
+        alike = self._answer.by_first_letter.get(part.folded[0], ())
+        return next(((word,) for word in alike if is_typo(word.folded, part.folded)), ())
 
     def _near(self, part: Word, near_from: float) -> TermCredit:
         """Partial credit for the answer's nearest word in its context; a number is right or wrong."""
@@ -244,10 +277,12 @@ class TermFinder:
     @cached_property
     def _abbreviated(self) -> dict[str, Run]:
         """Roots of neighbouring words of the expected answer for which the answer has their initials."""
-        return self._shortened(self._expected.initials.items())
+        runs = self._expected.initials.items()
+        typed = self._answer.typed
+        return self._shortened((name, run) for name, run in runs if name in typed and _abbreviates(typed[name], run))
 
     def _shortened(self, runs: Iterable[tuple[str, Run]]) -> dict[str, Run]:
-        typed = {word.folded: word for word in self._answer.content}
+        typed = self._answer.typed
         return {word.root: (typed[name],) for name, run in runs if name in typed for word in run}
 
 
@@ -256,15 +291,29 @@ def _credit(part: Word, credit: float, match: Match, run: Run) -> TermCredit:
     return TermCredit(term=part.text, credit=credit, match=match, found_as=found_as, places=places)
 
 
+def _abbreviates(word: Word, run: Run = ()) -> bool:
+    """Whether a word can be initials, and no ordinary short word: `LRU`, `fifo`, or `lru` for words that all count."""
+    return word.text.isupper() or len(word.folded) > min(INITIALS) or (bool(run) and all(one.is_content for one in run))
+
+
 def is_typo(typed: str, meant: str) -> bool:
-    """Whether one word is the other, mistyped: same first letter and nearly the same letters."""
+    """Whether one word is the other, mistyped: same first letter and nearly the same letters.
+
+    `process` and `processor` are two words, not one mistyped.
+    """
     return (
         typed[0] == meant[0]
+        and min(len(typed), len(meant)) >= MIN_TYPO_LETTERS
         and typed.isalpha()
         and meant.isalpha()
-        and min(len(typed), len(meant)) >= MIN_TYPO_LETTERS
-        and fuzz.ratio(typed, meant) >= TYPO_RATIO
+        and fuzz.ratio(typed, meant, score_cutoff=TYPO_RATIO) > 0
+        and not _differ_by_ending(typed, meant)
     )
+
+
+def _differ_by_ending(one: str, other: str) -> bool:
+    shared = Prefix.similarity(one, other)
+    return one[shared:] in ENDINGS and other[shared:] in ENDINGS
 
 
 def ramp(value: float, start: float, full: float) -> float:

@@ -1,5 +1,6 @@
 """Mentions: whether an answer brings a concept in, by name or by saying what it is."""
 
+import re
 from collections.abc import Sequence
 from functools import cached_property, lru_cache
 
@@ -22,13 +23,16 @@ LENGTHS_AS_ONE = range(1, 5)
 """Words of an answer that may together be a name written otherwise."""
 
 _BEING = frozenset("is are was were be been being isn aren wasn weren ain it that this".split())
+_THIS = frozenset("it that this".split())
+_NEW_STATEMENT = re.compile(r"[.,;:!?\r\n]")
 _AUXILIARIES = frozenset("do does did can could will would may might must should".split())
-_OPINIONS = frozenset("think believe call say consider".split())
+_CONTRACTED = frozenset("don doesn didn can couldn won wouldn mayn mightn mustn shouldn".split())
+_OPINIONS = frozenset("think believe call called say said consider considered count counts qualify qualifies".split())
 _BETWEEN = (
     _BEING
     | _OPINIONS
     | frozenset(
-        "a an the any really truly fully quite very actually even yet always strictly at all as to you i".split()
+        "a an the any really truly fully quite very actually even yet always strictly longer at all as to you i".split()
     )
 )
 """What may stand between a negator and the concept that it denies."""
@@ -102,26 +106,34 @@ class Mentions:
                     places.setdefault(written, []).append(start)
         return places
 
-    @cached_property
-    def _folded(self) -> list[str]:
-        return [word.folded for word in self._answer.words]
-
     def _is_denied(self, place: int) -> bool:
         """Whether what stands at this place is said not to be so."""
-        words = self._folded
-        opined = False
+        words = self._answer.words
+        between: list[str] = []
         for at in range(place - 1, max(place - 1 - _REACH, -1), -1):
-            word, before = words[at], words[at - 1] if at else ""
-            if word in ("not", "t", "never"):
-                return opined or before not in _AUXILIARIES | {f"{one}n" for one in _AUXILIARIES} | {"don", "ca", "won"}
-            if word == "non":
-                return at == place - 1
-            if word == "no":
-                return before in _BEING
-            if word not in _BETWEEN:
-                return False
-            opined = opined or word in _OPINIONS
+            if _NEW_STATEMENT.search(self._answer.text, words[at].end, words[at + 1].start):
+                return False  # what stands before speaks of something else
+            if words[at].folded not in _BETWEEN:
+                before = [word.folded for word in words[max(at - 2, 0) : at]]
+                return _denies(words[at].folded, ["", "", *before][-2:], between)
+            between.append(words[at].folded)
         return False
+
+
+def _denies(word: str, before: Sequence[str], between: Sequence[str]) -> bool:
+    """Whether a word, after two others, denies what follows, with these between them, last first."""
+    if word in ("neither", "nor", "non"):
+        return not between
+    if word == "no":  # "that's no deadlock", but not "there is no deadlock"
+        return before[-1] in _THIS or before[0] in _THIS or "longer" in between
+    if word in ("isnt", "arent", "wasnt", "werent"):
+        return True
+    if word not in ("not", "t", "never"):
+        return False
+    if before[-1] in ("may", "might"):
+        return False
+    acts = before[-1] in _AUXILIARIES | _CONTRACTED  # "cannot deadlock" says that something is absent
+    return not acts or not {"be", "being", *_OPINIONS}.isdisjoint(between)
 
 
 @lru_cache(maxsize=10_000)

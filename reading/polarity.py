@@ -4,12 +4,15 @@ from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
 
-from reading.sentences import clauses_of
+from reading.sentences import clauses_of, sentences_of
 from reading.words import Word, root_of, words_in
 
 SAME_STATEMENT = 0.8
 """The share of either clause's content words that both must hold to be one statement, said this way or that way round.
-Lower, clauses that merely touch the same things are taken for contradictions, which human graders do not see there."""
+Lower, clauses that merely touch the same things are taken for contradictions, which graders do not see."""
+
+SAME_SUBJECT = 0.5
+"""The share of these words that must be the same ones; the rest may be opposites."""
 
 MIN_CLAUSE = 3
 """Content words from which a clause states something."""
@@ -18,8 +21,13 @@ _NEGATORS = frozenset(
     "not no never none nothing nobody neither nor cannot cant dont doesnt didnt isnt arent wasnt werent wont"
     " wouldnt couldnt shouldnt hasnt havent hadnt hardly unable impossible".split()
 )
-_DENIALS = frozenset("true correct right case fact".split())
+_DENIALS = frozenset(map(root_of, "true correct right case fact".split()))
 """What "it is not …" denies all that follows by."""
+
+_REJECTIONS = frozenset(
+    map(root_of, "wrong false untrue incorrect myth misconception nonsense disagree mistaken".split())
+)
+"""What rejects the statement in which it stands, or that follows in the sentence."""
 
 _NO_NEGATION = frozenset("only just merely necessarily matter but more less".split())
 """What stands after a negator that negates nothing: "not only", "no matter", "nothing but"."""
@@ -29,7 +37,7 @@ _OPPOSITES = tuple(
     for pair in (
         "increase/decrease increases/decreases faster/slower fast/slow more/less more/fewer higher/lower high/low"
         " larger/smaller large/small big/small bigger/smaller longer/shorter long/short before/after first/last"
-        " always/never true/false same/different equal/unequal mutable/immutable static/dynamic public/private"
+        " true/false same/different equal/unequal mutable/immutable static/dynamic public/private"
         " ordered/unordered sorted/unsorted positive/negative push/pop read/write internal/external left/right"
         " maximum/minimum max/min strong/weak start/end open/closed cheap/expensive upper/lower ascending/descending"
         " allow/forbid allows/forbids allow/prevent allows/prevents success/failure valid/invalid"
@@ -53,6 +61,8 @@ class Clause:
 
     text: str
     words: tuple[Word, ...]
+    rejected: bool = False
+    """Whether the words before it in the sentence reject it."""
 
     @cached_property
     def roots(self) -> tuple[str, ...]:
@@ -62,13 +72,22 @@ class Clause:
     @cached_property
     def content(self) -> frozenset[str]:
         """What it is about."""
-        return frozenset(word.root for word in self.words if word.is_content and not self._negates(word))
+        return (
+            frozenset(word.root for word in self.words if word.is_content and not self._negates(word))
+            - _REJECTIONS
+            - _DENIALS
+        )
 
     def negations_of(self, roots: Set[str]) -> int:
         """How often it negates one of these roots, or all that it says."""
-        return sum(
-            self._negates(word) and self._next_content(place + 1) in roots | _DENIALS
-            for place, word in enumerate(self.words)
+        rejections = {word.root for word in self.words if word.root in _REJECTIONS}
+        return (
+            self.rejected
+            + len(rejections)
+            + sum(
+                self._negates(word) and self._next_content(place + 1) in roots | _DENIALS
+                for place, word in enumerate(self.words)
+            )
         )
 
     def _negates(self, word: Word) -> bool:
@@ -83,8 +102,17 @@ class Clause:
 
 def clauses_in(text: str) -> list[Clause]:
     """The clauses of a text that state something."""
-    clauses = [Clause(text[start:end], tuple(words_in(text[start:end]))) for start, end in clauses_of(text)]
-    return [clause for clause in clauses if len(clause.content) >= MIN_CLAUSE]
+    clauses: list[Clause] = []
+    for sentence in sentences_of(text):
+        rejected = False
+        said = text[sentence.start : sentence.end]
+        for start, end in clauses_of(said):
+            clause = Clause(said[start:end], tuple(words_in(said[start:end])), rejected)
+            if len(clause.content) >= MIN_CLAUSE:
+                clauses.append(clause)
+            else:
+                rejected = rejected or any(word.root in _REJECTIONS for word in clause.words)
+    return clauses
 
 
 def turned_clauses(expected: Sequence[Clause], answer: Sequence[Clause]) -> list[Clause]:
@@ -96,15 +124,24 @@ def _is_turned(clause: Clause, answer: Iterable[Clause]) -> bool:
     """Whether the answer says the same as the clause the other way round, and nowhere as it is."""
     turned = False
     for said in answer:
+        shared, size = clause.content & said.content, max(len(clause.content), len(said.content))
+        if len(shared) < SAME_SUBJECT * size:
+            continue
+        if _is_exclusive(clause) != _is_exclusive(said):
+            continue
         swapped = _swapped(clause, said)
-        shared = clause.content & said.content
-        if len(shared | swapped.keys()) < SAME_STATEMENT * max(len(clause.content), len(said.content)):
+        if len(shared | swapped.keys()) < SAME_STATEMENT * size:
             continue
         about = shared | swapped.keys() | set(swapped.values())
         if (clause.negations_of(about) + said.negations_of(about) + len(swapped)) % 2 == 0:
             return False
         turned = True
     return turned
+
+
+def _is_exclusive(clause: Clause) -> bool:
+    """Whether it says "only": that only members may is another way to say that others may not."""
+    return any(word.folded == "only" for word in clause.words)
 
 
 def _swapped(clause: Clause, said: Clause) -> dict[str, str]:

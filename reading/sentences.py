@@ -4,14 +4,14 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-_SENTENCE_END = re.compile(r"(?<=[.!?…。！？])[\"'”’)\]]*\s+|\s*[\r\n]+\s*")
+_SENTENCE_END = re.compile(r"(?<=[.!?…。！？])[\"'”’)\]]*\s+|[\r\n]+")
 _ABBREVIATION = re.compile(
     r"(?:^|[\s(])(?:e\.g|i\.e|etc|vs|cf|incl|resp|approx|no|fig|eq|dr|mr|mrs|[a-z])\.$", re.IGNORECASE
 )
 """What ends with a full stop and ends no sentence."""
 
 _CLAUSE_END = re.compile(
-    r"[.!?;:,…()–—]+(?=\s|$)|\s[-–—]\s|[\r\n]+"
+    r"(?<![.!?;:,…()–—])[.!?;:,…()–—]++(?=\s|$)|\s[-–—]\s|\s\(|[\r\n]+"
     r"|\b(?:but|while|whereas|although|though|because|since|however|instead|so|and|which|if|when|until|unless|without)\b",
     re.IGNORECASE,
 )

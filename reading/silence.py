@@ -7,7 +7,8 @@ from reading.words import words_of
 _NOT_KNOWING = re.compile(
     r"\b(?:(?:do not|don t|dont|did not|didn t|can not|cannot|can t|cant)"
     r" (?:really |even |actually )?(?:know|remember|recall|answer|have (?:an?|any|the) (?:answer|idea|clue))"
-    r"|(?:haven t|have not) (?:an?|any|the) (?:idea|clue)|no (?:idea|clue|answer)|not sure|not answered|idk|dunno"
+    r"|(?:haven t|have not) (?:an?|any|the) (?:idea|clue)|no (?:idea|clue|answer)|not sure|not answered|not a clue"
+    r"|don t ask me|idk|dunno"
     r"|(?:could not|couldn t|can not|cannot|can t) (?:really |even )?(?:tell|say|explain)|never heard|forgot|forgotten"
     r"|^(?:pass|skip|next)(?= please| this| question|$)|(?<=know )(?:pass|skip))\b"
 )

@@ -84,8 +84,20 @@ def test_a_part_of_the_question_or_the_question_with_function_words_is_handed_ba
         "C#",
     ],
 )
-def test_an_answer_with_a_word_of_its_own_or_a_sentence_of_its_own_is_not_handed_back(answer: str) -> None:
+def test_an_answer_with_a_word_or_a_sentence_of_its_own_is_not_handed_back(answer: str) -> None:
     assert not handed_back(answer)
+
+
+@pytest.mark.parametrize(
+    ("answer", "question"),
+    [
+        ("A stack is LIFO.", CHOICE),
+        ("Threads do not own the memory.", "Does a process own its memory, or do threads own the memory?"),
+        ("The process owns its memory.", "Does a process own its memory, or do threads own the memory?"),
+    ],
+)
+def test_a_statement_in_the_words_of_the_question_is_not_handed_back(answer: str, question: str) -> None:
+    assert not handed_back(answer, question)
 
 
 @pytest.mark.parametrize(("answer", "question"), [("", QUESTION), ("?!", QUESTION), (QUESTION, ""), ("", "")])

@@ -116,6 +116,7 @@ def test_a_keyword_given_in_two_inflections_counts_once_in_the_form_that_comes_f
 
 def test_a_keyword_without_a_word_is_no_key_term() -> None:
     assert terms(DEADLOCK, keywords=["victim", "→"]) == ["victim"]
+    assert terms("A cycle.", keywords=["→", " "]) == ["cycle"]
 
 
 @pytest.mark.parametrize(
@@ -231,6 +232,7 @@ def test_short_names_four_words_and_words_apart_are_no_compound(expected: str, a
     [
         ("LRU", "the Least-recently used", "Least recently used", (4, 10, 19)),
         ("FIFO", "first in, first out", "first in first out", (0, 6, 10, 16)),
+        ("fifo", "first in, first out", "first in first out", (0, 6, 10, 16)),
         (
             "SMART",
             "self monitoring, analysis, reporting technology",
@@ -249,6 +251,9 @@ def test_initials_are_found_in_their_words(term: str, answer: str, found_as: str
         ("the least recently used page", "an LRU page", ["least", "recently", "used"]),
         ("2 phase locking", "by 2pl", ["2", "phase", "locking"]),
         ("first in, first out", "a FIFO", ["first"]),
+        ("first in, first out", "a fifo", ["first"]),
+        ("least recently used", "an lru", ["least", "recently", "used"]),
+        ("run a node", "the RAN", ["run"]),
     ],
 )
 def test_words_are_found_in_their_initials(expected: str, answer: str, names: list[str]) -> None:
@@ -268,9 +273,13 @@ def test_words_are_found_in_their_initials(expected: str, answer: str, names: li
         ("TDL", "to do list"),
         ("list", "a TDL"),
         ("LRU", "least used recently"),
+        ("set", "some empty threads"),
+        ("run a node", "they ran"),
     ],
 )
-def test_two_or_six_words_one_with_meaning_or_another_order_have_no_initials(expected: str, answer: str) -> None:
+def test_two_or_six_words_one_with_meaning_another_order_and_short_words_are_no_initials(
+    expected: str, answer: str
+) -> None:
     assert {credit.match for credit in found(expected, answer)} == {NONE}
 
 
@@ -281,7 +290,7 @@ def test_two_or_six_words_one_with_meaning_or_another_order_have_no_initials(exp
         ("deadlokc", "deadlock"),
         ("deeadlock", "deadlock"),
         ("procass", "process"),
-        ("queuee", "queue"),
+        ("queeue", "queue"),
         ("блокирвока", "блокировка"),
     ],
 )
@@ -312,6 +321,25 @@ def test_a_typo_in_a_short_word_is_another_word(typed: str, meant: str) -> None:
 )
 def test_a_word_with_too_many_other_letters_is_another_word(typed: str, meant: str) -> None:
     assert not is_typo(typed, meant)
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("process", "processor"),
+        ("construct", "constructor"),
+        ("administration", "administrator"),
+        ("transaction", "transactional"),
+    ],
+)
+def test_a_word_with_another_ending_is_another_word(typed: str, meant: str) -> None:
+    assert not is_typo(typed, meant)
+    assert not is_typo(meant, typed)
+
+
+@pytest.mark.parametrize("typed", ["processro", "procesor", "processorr"])
+def test_a_typo_in_an_ending_is_a_typo(typed: str) -> None:
+    assert is_typo(typed, "processor")
 
 
 @pytest.mark.parametrize(
@@ -397,6 +425,12 @@ def test_the_cosine_from_which_credit_is_given_can_be_told(near_from: float, cre
     assert near(0.25, near_from=near_from).credit == about(credit)
 
 
+def test_one_finder_can_be_told_one_cosine_after_another() -> None:
+    (term,) = key_terms("victim")
+    finder = TermFinder(read("victim", (1.0, 0.0)), read("loser", towards(0.45)))
+    assert [finder.find(term, near_from=start).credit for start in (0.3, 0.2, 0.45)] == [about(0.5), about(0.625), 0.0]
+
+
 @pytest.mark.parametrize("near_from", [0.25, 0.26])
 def test_at_the_cosine_from_which_credit_is_given_there_is_none_yet(near_from: float) -> None:
     assert near(0.25, near_from=near_from).match == NONE
@@ -455,7 +489,10 @@ def test_words_that_stand_for_several_parts_are_shown_once() -> None:
     [
         ("hash table", "a Hashtable", COMPOUND, "Hashtable"),
         ("write-ahead log", "a WriteAheadLog", COMPOUND, "WriteAheadLog"),
+        ("write-ahead log", "a Writeaheadlog or writeaheadlog", COMPOUND, "Writeaheadlog"),
+        ("my SQL", "mySQL", COMPOUND, "mySQL"),
         ("least recently used", "an LRU page", INITIALS, "LRU"),
+        ("first in, first out", "a fifo", INITIALS, "fifo"),
         ("page fault rate", "PFR", INITIALS, "PFR"),
     ],
 )
@@ -475,6 +512,8 @@ def test_a_keyword_of_several_words_is_found_in_one_that_stands_for_all(
         ("simple network management protocol trap handler", "SNMPTH"),
         ("page fault rate", "PRF"),
         ("hash table", "tablehash"),
+        ("re do", "redo"),
+        ("some empty threads", "set"),
     ],
 )
 def test_no_other_word_stands_for_a_keyword_of_several(keyword: str, answer: str) -> None:

@@ -59,6 +59,8 @@ def test_a_name_of_several_words_is_mentioned_in_any_spacing_or_by_an_alias(answ
     [
         ("a merge sort", "Mergesort"),
         ("mergesorts", "Merge sort"),
+        ("a mergesort is stable", "Merge sort"),
+        ("two races conditions here", "Racecondition"),
         ("copy on write", "Copy-on-write"),
         ("it is copyonwrite", "Copy-on-write"),
         ("first in, first out", "Firstinfirstout"),
@@ -256,6 +258,8 @@ def test_a_denied_concept_is_not_mentioned_however_near_the_answer_is(answer: st
         "They can't deadlock.",
         "They won't deadlock.",
         "The two don't deadlock.",
+        "The second one doesn't deadlock.",
+        "They shouldn't ever deadlock.",
         "The two did not deadlock.",
         "It prevents deadlock.",
         "It is not only a deadlock but a bug.",

@@ -166,6 +166,7 @@ def test_an_antonym_with_the_roles_reversed_turns_nothing(expected: str, answer:
     [
         ("Tuples are immutable sequences of values.", "Tuples are not mutable sequences of values."),
         ("An index makes reads faster.", "An index never makes reads slower."),
+        ("The two data copies are different.", "The two data copies are not the same."),
         ("A mutable list can change after creation.", "An immutable list can't change after creation."),
     ],
 )
