@@ -23,7 +23,7 @@ LENGTHS_AS_ONE = range(1, 5)
 """Words of an answer that may together be a name written otherwise."""
 
 _BEING = frozenset("is are was were be been being isn aren wasn weren ain it that this".split())
-_THIS = frozenset("it that this".split())
+_THIS = frozenset("it that this these those they".split())
 _NEW_STATEMENT = re.compile(r"[.,;:!?\r\n]")
 _AUXILIARIES = frozenset("do does did can could will would may might must should".split())
 _CONTRACTED = frozenset("don doesn didn can couldn won wouldn mayn mightn mustn shouldn".split())
