@@ -147,8 +147,9 @@ def _rows(words: Sequence[Word], text: str) -> list[list[Word]]:
     rows: list[list[Word]] = [[]]
     end = 0
     for item in _items(words, text):
-        runs = _bare_runs(item)
-        is_statement = len(runs) == 1 and STATEMENT <= len(item) < BARE_ROW
+        runs = _bare_runs(item, text)
+        length = sum(not _is_hyphened(word, text) for word in item)
+        is_statement = len(runs) == 1 and STATEMENT <= length < BARE_ROW
         if len(runs) > 1 or is_statement or _ENDS_ROW.search(text, end, item[0].start):
             rows.append([])
         if not is_statement:
@@ -168,11 +169,16 @@ def _items(words: Sequence[Word], text: str) -> list[list[Word]]:
     return items
 
 
-def _bare_runs(item: Sequence[Word]) -> list[list[Word]]:
+def _is_hyphened(word: Word, text: str) -> bool:
+    """Whether the word hangs on the one before, as in `wait-for`."""
+    return text[word.start - 1 : word.start] == "-"
+
+
+def _bare_runs(item: Sequence[Word], text: str) -> list[list[Word]]:
     """The words of an item between those that join words; one run where there is none of them."""
     runs: list[list[Word]] = [[]]
     for word in item:
-        if word.folded in _JOINING:
+        if word.folded in _JOINING and not _is_hyphened(word, text):
             runs.append([])
         else:
             runs[-1].append(word)

@@ -98,7 +98,10 @@ def key_terms(expected: str, *, question: str = "", keywords: Iterable[str] = ()
     content words, and if there is none, all words.
     """
     if given := [term for term in map(_given_term, keywords) if term.parts]:
-        return tuple({term.stems: term for term in reversed(given)}.values())[::-1]
+        first_given: dict[frozenset[str], KeyTerm] = {}
+        for term in given:
+            first_given.setdefault(term.stems, term)
+        return tuple(first_given.values())
     content = content_of(words_in(expected))
     given_away = roots_of(question)
     own = [word for word in content if word.root not in given_away]

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import snowballstemmer
 
-WORD = re.compile(r"([^\W_](?:[^\W_]|[\u0300-\u036f])*(?:\+\+|#)?)(?:['’]s\b)?")
+WORD = re.compile(r"([^\W_](?:[^\W_]|[\u0300-\u036f])*(?:\+\+|#)?)(?:['’][sS]\b)?")
 """Letters, their accents and digits, with the tail of names such as C++ and C#; a possessive ending is left aside."""
 
 STOP_WORDS = frozenset(
@@ -19,7 +19,8 @@ STOP_WORDS = frozenset(
     " about into over under between through during before after above below up down out off again each every any all"
     " both more most other some only own same too very just also there here"
     " per via until till since unless within without"
-    " cannot don doesn didn isn aren wasn weren won wouldn couldn shouldn hasn haven hadn t s d ll m re ve".split()
+    " cannot don doesn didn isn aren wasn weren won wouldn couldn shouldn hasn haven hadn mustn needn"
+    " mightn ain t s d ll m re ve".split()
 )
 """Words that carry the sentence, not its subject, with the halves of "don't" and "they're". A larger list gained
 nothing against human grades; the words of negation are read elsewhere (`reading/polarity.py`)."""
@@ -52,8 +53,8 @@ class Word(NamedTuple):
 
     @property
     def is_number(self) -> bool:
-        """Whether it is written in digits."""
-        return self.folded.isdigit()
+        """Whether it is a number, in digits or as a word."""
+        return self.root.isdigit()
 
 
 def words_in(text: str) -> list[Word]:
