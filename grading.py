@@ -1,6 +1,7 @@
 """How well the scores agree with human graders, on any CSV file of graded answers."""
 
 import csv
+import io
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,9 @@ OTHER_REFERENCES = "other_references"
 """An optional column: further accepted answers."""
 
 BETWEEN_REFERENCES = " ||| "
+
+ROUNDING = 1e-9
+"""Figures that differ by less do not vary."""
 
 LONGEST_FIELD = 1_000_000
 
@@ -55,17 +59,28 @@ class Agreement:
 def read_graded(path: Path) -> list[GradedAnswer]:
     """The graded answers of a CSV file (UTF-8); raises `UnusableGrades` with the line of the first problem."""
     csv.field_size_limit(LONGEST_FIELD)
+    rows = csv.DictReader(io.StringIO(_text_of(path), newline=""), strict=True)
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = csv.DictReader(file, strict=True)
-            if missing := [name for name in COLUMNS if name not in (rows.fieldnames or ())]:
-                raise UnusableGrades(f"{path.name}:1: These columns are missing: {', '.join(missing)}.")
-            graded = [_graded(row, f"{path.name}:{rows.line_num}") for row in rows]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UnusableGrades(f"{path.name} cannot be read: {error}") from None
+        if missing := [name for name in COLUMNS if name not in (rows.fieldnames or ())]:
+            raise UnusableGrades(f"{path.name}:1: These columns are missing: {', '.join(missing)}.")
+        graded = [_graded(row, f"{path.name}:{rows.line_num}") for row in rows]
+    except csv.Error as error:
+        raise UnusableGrades(f"{path.name}:{rows.line_num + 1}: This is not CSV: {error}.") from None
     if not graded:
         raise UnusableGrades(f"{path.name} holds no answer.")
     return graded
+
+
+def _text_of(path: Path) -> str:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise UnusableGrades(f"{path.name} cannot be read: {error}") from None
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise UnusableGrades(f"{path.name}:{line}: This is not UTF-8: {error.reason}.") from None
 
 
 def _graded(row: dict[str, str | None], place: str) -> GradedAnswer:
@@ -101,7 +116,7 @@ def scored(scorer: Scorer, graded: Iterable[GradedAnswer]) -> Iterator[AnswerSco
 def agreement(ours: Sequence[float], human: Sequence[float]) -> Agreement:
     """How figures from 0 to 1 agree with human grades from 0 to 1 of the same answers."""
     mine, theirs = np.array(ours), np.array(human)
-    varies = len(mine) > 1 and np.ptp(mine) > 0 and np.ptp(theirs) > 0
+    varies = len(mine) > 1 and min(np.ptp(mine), np.ptp(theirs)) > ROUNDING
     return Agreement(
         answers=len(mine),
         pearson=float(pearsonr(mine, theirs).statistic) if varies else None,

@@ -509,6 +509,19 @@ def test_a_model_that_fails_on_a_text_is_unavailable_for_it_and_stays_loaded(
     assert len(runtime.opened) == 1
 
 
+@pytest.mark.parametrize("vector", [[0.03, 0.04], [30.0, 40.0]])
+def test_vectors_have_length_1_whatever_the_model_gives(
+    runtime: Runtime, install: Callable[[bytes], Path], vector: list[float]
+) -> None:
+    install(WEIGHTS)
+    encoder = TorchEncoder()
+    encoder.load()
+    runtime.models[0].vector = vector
+    [reading] = encoder.read(["a cycle"], [[(0, 1), (0, 7)]])
+    for row in (reading.vector, *reading.spans):
+        assert row.tolist() == pytest.approx([0.6, 0.8])
+
+
 def test_threads_that_start_together_load_the_model_once(runtime: Runtime, install: Callable[[bytes], Path]) -> None:
     install(WEIGHTS)
     encoder = TorchEncoder()
