@@ -203,48 +203,31 @@ def fill_first_tables() -> None:
     write("expected_vectors", **VECTOR)
 
 
-def test_answers_from_before_the_grounds_keep_their_figures_and_have_none(empty_app: Flask) -> None:
+def test_rows_from_before_the_grounds_keep_what_they_say_and_kept_vectors_are_dropped(empty_app: Flask) -> None:
     with empty_app.app_context():
         fill_first_tables()
         [before] = rows("attempts")
+        assert (before["keyword_score"], before["answer"]) == (ATTEMPT["keyword_score"], ATTEMPT["answer"])
         upgrade(revision="0002")
         assert rows("attempts") == [{**before, "estimated_grade": None, "grounds": None}]
-        assert (before["keyword_score"], before["answer"], before["flags"]) == (
-            ATTEMPT["keyword_score"],
-            ATTEMPT["answer"],
-            ATTEMPT["flags"],
-        )
+        assert rows("bank_concepts") == [{**CONCEPT, "descriptions": "[]"}]
+        assert rows("expected_vectors") == []
         upgrade()
         [attempt] = db.session.query(Attempt)
         assert (attempt.semantic_score, attempt.estimated_grade, attempt.grounds) == (0.8125, None, None)
+        [concept] = db.session.query(BankConcept)
+        assert (concept.aliases, concept.descriptions) == (["circular wait"], [])
 
 
-def test_concepts_from_before_the_descriptions_have_none(empty_app: Flask) -> None:
-    with empty_app.app_context():
-        fill_first_tables()
-        upgrade(revision="0002")
-        assert rows("bank_concepts") == [{**CONCEPT, "descriptions": "[]"}]
-        upgrade()
-        assert [(row.aliases, row.descriptions) for row in db.session.query(BankConcept)] == [(["circular wait"], [])]
-
-
-def test_vectors_from_before_the_words_are_dropped_and_new_ones_are_taken(empty_app: Flask) -> None:
-    with empty_app.app_context():
-        fill_first_tables()
-        upgrade(revision="0002")
-        assert rows("expected_vectors") == []
-        write("expected_vectors", **VECTOR, spans=b"words")
-        upgrade()
-        assert Store().find("weights", ["key"]) == {"key": (VECTOR["vector"], b"words")}
-
-
-@pytest.mark.parametrize(("table", "row"), [("bank_concepts", CONCEPT), ("expected_vectors", VECTOR)])
-def test_what_is_new_must_be_given_with_each_new_row(empty_app: Flask, table: str, row: dict[str, Any]) -> None:
+def test_descriptions_and_the_vectors_of_words_must_be_given_with_each_new_row(empty_app: Flask) -> None:
     with empty_app.app_context():
         upgrade(revision="0002")
         write("bank_topics", slug="dbms", title="Databases", source="x")
-        with pytest.raises(IntegrityError):
-            write(table, **row)
+        for table, row in (("bank_concepts", CONCEPT), ("expected_vectors", VECTOR)):
+            with pytest.raises(IntegrityError):
+                write(table, **row)
+        write("expected_vectors", **VECTOR, spans=b"words")
+        assert Store().find("weights", ["key"]) == {"key": (VECTOR["vector"], b"words")}
 
 
 def test_the_way_back_from_the_grounds_keeps_the_figures_and_drops_what_is_new(empty_app: Flask) -> None:
@@ -263,14 +246,6 @@ def test_the_way_back_from_the_grounds_keeps_the_figures_and_drops_what_is_new(e
         upgrade()
         assert differences() == []
         assert rows("expected_vectors") == []
-
-
-def test_answers_still_leave_with_their_learner_after_the_way_there_and_back(empty_app: Flask) -> None:
-    with empty_app.app_context():
-        fill_first_tables()
-        upgrade(revision="0002")
-        downgrade(revision="0001")
-        upgrade(revision="0002")
         assert len(rows("attempts")) == 1
         with db.engine.begin() as connection:
             connection.execute(text("DELETE FROM users"))
