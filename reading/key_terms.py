@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from rapidfuzz import fuzz
 from rapidfuzz.distance import Prefix
 
-from reading.words import MIN_JOINED_LETTERS, Word, content_of, roots_of, words_in
+from reading.words import MIN_JOINED_LETTERS, Word, content_of, initials_of, roots_of, runs_of, words_in
 
 Vectors = NDArray[np.float32]
 """Shape (words, dimensions), each row of length 1."""
@@ -93,9 +93,8 @@ def key_terms(expected: str, *, question: str = "", keywords: Iterable[str] = ()
     """The terms that an answer should contain, in the order of the text, each once.
 
     Given keywords are taken as they are; a keyword of several words needs all of them, and one without a word is left
-    out. Else they are the stems of the
-    expected answer without stop words and without those that the question already gives away; if none is left, all
-    content words, and if there is none, all words.
+    out. Else they are the stems of the expected answer without stop words and without those that the question already
+    gives away; if none is left, all content words, and if there is none, all words.
     """
     if given := [term for term in map(_given_term, keywords) if term.parts]:
         first_given: dict[frozenset[str], KeyTerm] = {}
@@ -124,7 +123,7 @@ def _given_term(keyword: str) -> KeyTerm:
         surface=keyword,
         parts=tuple(parts.values()),
         joined=joined if len(words) > 1 and len(joined) >= MIN_JOINED_LETTERS else "",
-        initials="".join(word.folded[0] for word in words) if len(words) in INITIALS else "",
+        initials=initials_of(words) if len(words) in INITIALS else "",
     )
 
 
@@ -169,25 +168,15 @@ class ReadText:
     @cached_property
     def compounds(self) -> dict[str, Run]:
         """Neighbouring words by what they are written as one, as they are typed and by their roots."""
-        runs = [
-            tuple(self.words[start : start + length])
-            for length in range(2, MAX_COMPOUND + 1)
-            for start in range(len(self.words) - length + 1)
-        ]
+        runs = runs_of(self.words, range(2, MAX_COMPOUND + 1))
         by_root = {"".join(word.root for word in run): run for run in runs}
         return by_root | {"".join(word.folded for word in run): run for run in runs}
 
     @cached_property
     def initials(self) -> dict[str, Run]:
         """Neighbouring words by their initials; at least two of them carry meaning."""
-        runs = (
-            tuple(self.words[start : start + length])
-            for length in INITIALS
-            for start in range(len(self.words) - length + 1)
-        )
-        return {
-            "".join(word.folded[0] for word in run): run for run in runs if sum(word.is_content for word in run) > 1
-        }
+        runs = runs_of(self.words, INITIALS)
+        return {initials_of(run): run for run in runs if sum(word.is_content for word in run) > 1}
 
 
 class TermFinder:
@@ -273,20 +262,21 @@ class TermFinder:
     @cached_property
     def _compounded(self) -> dict[str, Run]:
         """Roots of neighbouring words of the expected answer that the answer writes as one."""
-        return self._shortened(
-            (name, run) for name, run in self._expected.compounds.items() if len(name) >= MIN_JOINED_LETTERS
-        )
+        shortened = self._shortened(self._expected.compounds.items())
+        return {
+            word.root: (typed,) for typed, run in shortened if len(typed.folded) >= MIN_JOINED_LETTERS for word in run
+        }
 
     @cached_property
     def _abbreviated(self) -> dict[str, Run]:
         """Roots of neighbouring words of the expected answer for which the answer has their initials."""
-        runs = self._expected.initials.items()
-        typed = self._answer.typed
-        return self._shortened((name, run) for name, run in runs if name in typed and _abbreviates(typed[name], run))
+        shortened = self._shortened(self._expected.initials.items())
+        return {word.root: (typed,) for typed, run in shortened if _abbreviates(typed, run) for word in run}
 
-    def _shortened(self, runs: Iterable[tuple[str, Run]]) -> dict[str, Run]:
+    def _shortened(self, runs: Iterable[tuple[str, Run]]) -> list[tuple[Word, Run]]:
+        """The runs for which the answer has one word, with it."""
         typed = self._answer.typed
-        return {word.root: (typed[name],) for name, run in runs if name in typed for word in run}
+        return [(typed[name], run) for name, run in runs if name in typed]
 
 
 def _credit(part: Word, credit: float, match: Match, run: Run) -> TermCredit:

@@ -7,7 +7,7 @@ from functools import cached_property, lru_cache
 import numpy as np
 
 from reading.key_terms import INITIALS, ReadText, Vectors, is_typo
-from reading.words import MIN_JOINED_LETTERS, Word, words_in
+from reading.words import MIN_JOINED_LETTERS, Word, initials_of, words_in
 
 PARAPHRASED = 0.38
 """Nearness to the descriptions of a concept from which it is mentioned without being named: the least with 9 in 10
@@ -91,7 +91,7 @@ class Mentions:
             for written in _as_one(sought):
                 places.update(self._written_as_one.get(written, ()))
         if length in INITIALS:
-            initials = "".join(word.folded[0] for word in sought)
+            initials = initials_of(sought)
             places.update(start for start, word in enumerate(said) if word.folded == initials)
         return places
 

@@ -1,7 +1,7 @@
 """Sentences and clauses of a text, as spans of its code points."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 _SENTENCE_END = re.compile(r"(?<=[.!?…。！？])[\"'”’)\]]*\s+|[\r\n]+")
@@ -26,26 +26,22 @@ class Span(NamedTuple):
 
 def sentences_of(text: str) -> list[Span]:
     """The sentences of a text, without the white space around them; a blank text has none."""
-    spans: list[Span] = []
-    start = 0
-    for stop in _ends(text):
-        if span := _trimmed(text, start, stop):
-            spans.append(span)
-        start = stop
-    return spans
+    return _parts(text, ((end, end) for end in _ends(text)))
 
 
 def clauses_of(text: str) -> list[Span]:
     """The clauses of a text: what stands between punctuation and the conjunctions that begin a new statement."""
-    spans: list[Span] = []
-    start = 0
-    for match in _CLAUSE_END.finditer(text):
-        if span := _trimmed(text, start, match.start()):
-            spans.append(span)
-        start = match.end()
-    if span := _trimmed(text, start, len(text)):
-        spans.append(span)
-    return spans
+    return _parts(text, (match.span() for match in _CLAUSE_END.finditer(text)))
+
+
+def _parts(text: str, cuts: Iterable[tuple[int, int]]) -> list[Span]:
+    """What stands between the cuts, which are given by begin and end; blank parts are left out."""
+    begins, ends = [0], []
+    for end, begin in cuts:
+        ends.append(end)
+        begins.append(begin)
+    parts = (_trimmed(text, begin, end) for begin, end in zip(begins, [*ends, len(text)], strict=True))
+    return [part for part in parts if part]
 
 
 def _ends(text: str) -> Iterator[int]:
@@ -53,7 +49,6 @@ def _ends(text: str) -> Iterator[int]:
         is_line_end = "\n" in match[0] or "\r" in match[0]
         if is_line_end or not _ABBREVIATION.search(text[: match.start()][-8:]):
             yield match.end()
-    yield len(text)
 
 
 def _trimmed(text: str, start: int, end: int) -> Span | None:

@@ -3,7 +3,7 @@
 import re
 import threading
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -85,6 +85,16 @@ def content_of(words: Iterable[Word]) -> list[Word]:
 def content_places(text: str) -> list[tuple[int, int]]:
     """Where the words stand by which a text speaks: begin and end in code points."""
     return [(word.start, word.end) for word in content_of(words_in(text))]
+
+
+def runs_of(words: Sequence[Word], lengths: Iterable[int]) -> list[tuple[Word, ...]]:
+    """Neighbouring words, in every run of these lengths: the first length first, each in the order of the text."""
+    return [tuple(words[at : at + length]) for length in lengths for at in range(len(words) - length + 1)]
+
+
+def initials_of(words: Iterable[Word]) -> str:
+    """The first letters of words."""
+    return "".join(word.folded[0] for word in words)
 
 
 def root_of(folded: str) -> str:
