@@ -22,7 +22,7 @@ from commands import register_commands
 from config import ROOT, Settings, load_settings
 from database import prepare_engine
 from debugging import DebuggingController
-from embeddings import KeptReadings, ModelEncoder, TorchEncoder
+from embeddings import KeptReadings, ModelEncoder, encoder_for
 from metrics import MeasuredScorer, Metrics
 from models import db
 from observations import Observer
@@ -59,7 +59,7 @@ def create_app(
     Migrate(app, db, directory=str(ROOT / "migrations"), render_as_batch=True, compare_type=True)
     with app.app_context():
         prepare_engine(db.engine)
-    app.extensions[EXTENSION] = _wire(settings, encoder or TorchEncoder(settings.embedding_model), clock, hasher)
+    app.extensions[EXTENSION] = _wire(settings, encoder or _encoder(settings), clock, hasher)
     CORS(
         app,
         origins=list(settings.cors_origins),
@@ -85,6 +85,16 @@ def _configure(app: Flask, settings: Settings) -> None:
         POLICY=settings.policy,
     )
     configure_openapi(app)
+
+
+def _encoder(settings: Settings) -> ModelEncoder:
+    return encoder_for(
+        settings.embedding_backend,
+        model=settings.embedding_model,
+        cache=settings.embedding_cache,
+        threads=settings.embedding_threads,
+        waiting=settings.embedding_waiting,
+    )
 
 
 def _wire(settings: Settings, encoder: ModelEncoder, clock: Callable[[], datetime], hasher: PasswordHasher) -> Services:

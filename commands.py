@@ -17,7 +17,7 @@ from administration import expected_texts, keep_readings, kept_texts
 from api.context import services
 from challenges import Challenge, load_challenges
 from config import ROOT
-from embeddings import ModelUnavailable
+from embeddings import ModelUnavailable, UnusableModel, is_ready, make_ready
 from grading import UnusableGrades, grading_scorer, read_graded, report, scored
 from question_bank import InvalidBank, Topic, load_topics
 from store import checksum
@@ -42,7 +42,21 @@ def prepare() -> None:
         upgrade()
     except SQLAlchemyError as error:
         raise click.ClickException(f"The database cannot be prepared: {error}") from error
+    _make_model_ready()
     load_folder(QUESTIONS)
+
+
+def _make_model_ready() -> None:
+    """What the model's runtime needs; without it the service starts all the same, and answers get 503."""
+    settings = services().settings
+    backend, model, cache = settings.embedding_backend, settings.embedding_model, settings.embedding_cache
+    if is_ready(backend, model=model, cache=cache):
+        return
+    click.echo("Copying the embedding model for ONNX Runtime (once; it takes a minute) ...")
+    try:
+        make_ready(backend, model=model, cache=cache)
+    except (UnusableModel, OSError, ImportError) as error:
+        click.echo(f"The embedding model cannot be made ready: {error}", err=True)
 
 
 @click.command("grade")

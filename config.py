@@ -11,18 +11,18 @@ from pathlib import Path
 
 import click
 
-from embeddings import PACKAGED_MODEL
+from embeddings import BACKENDS, PACKAGED_MODEL, WAITING
 from mastery import MasteryPolicy, UnknownPolicy, policy_named
 
 ROOT = Path(__file__).resolve().parent
 MIN_SECRET_BYTES = 32
-BACKENDS = ("torch",)
 ENVIRONMENTS = ("development", "production")
 MAX_ACCESS_MINUTES = 1440
 MAX_REFRESH_DAYS = 3650
 MAX_PORT = 65535
 MAX_WORKERS = 256
 MAX_PROXIES = 10
+MAX_WAITING = 10_000
 YES = ("true", "1", "yes", "on")
 NO = ("false", "0", "no", "off")
 
@@ -41,6 +41,9 @@ class Settings:
     refresh_token_lifetime: timedelta
     embedding_backend: str
     embedding_model: str
+    embedding_cache: Path | None = None
+    embedding_threads: int = 1
+    embedding_waiting: int = WAITING
     policy: MasteryPolicy
     cors_origins: tuple[str, ...]
     production: bool
@@ -69,6 +72,9 @@ def load_settings(environment: Mapping[str, str] = os.environ, *, instance: Path
         refresh_token_lifetime=timedelta(days=_whole(environment, "REFRESH_TOKEN_DAYS", 30, MAX_REFRESH_DAYS)),
         embedding_backend=_backend(environment.get("EMBEDDING_BACKEND") or BACKENDS[0]),
         embedding_model=environment.get("EMBEDDING_MODEL") or PACKAGED_MODEL,
+        embedding_cache=Path(cache) if (cache := environment.get("EMBEDDING_CACHE")) else None,
+        embedding_threads=_threads(environment),
+        embedding_waiting=_whole(environment, "EMBEDDING_WAITING", WAITING, MAX_WAITING, lowest=0),
         policy=_policy(environment.get("MASTERY_POLICY") or "reference"),
         cors_origins=tuple(environment.get("CORS_ORIGINS", "").replace(",", " ").split()),
         production=production,
@@ -149,6 +155,13 @@ def _whole(environment: Mapping[str, str], name: str, default: int, highest: int
     if not (text.isascii() and text.isdigit() and len(text) < 10 and lowest <= int(text) <= highest):
         raise ConfigurationError(f"{name} must be a whole number from {lowest} to {highest}, not {text[:40]!r}.")
     return int(text)
+
+
+def _threads(environment: Mapping[str, str]) -> int:
+    """Threads of one worker's model: its share of the cores; more threads than cores make every answer slower."""
+    workers = _whole(environment, "WEB_CONCURRENCY", 1, MAX_WORKERS)
+    share = max(1, len(os.sched_getaffinity(0)) // workers)
+    return _whole(environment, "EMBEDDING_THREADS", share, MAX_WORKERS)
 
 
 def _backend(name: str) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import pearsonr, spearmanr
 
-from embeddings import KeptReadings, ModelEncoder, NoShelf, TorchEncoder
+from embeddings import KeptReadings, ModelEncoder, NoShelf, OnnxEncoder, make_ready
 from mastery import REFERENCE, MasteryPolicy
 from scoring import AnswerScore, Scorer
 
@@ -168,4 +168,5 @@ def score(question: str, expected_answers: Sequence[str] | str, answer: str) -> 
 
 @cache
 def _packaged_scorer() -> Scorer:
-    return grading_scorer(TorchEncoder(), REFERENCE)
+    make_ready()
+    return grading_scorer(OnnxEncoder(), REFERENCE)

@@ -29,7 +29,7 @@ keepalive = 15
 accesslog = None
 logconfig_dict = logging_settings()
 
-# Each worker computes with its share of the cores; more threads than cores make every answer slower.
+# The same for torch, where that is the backend: see EMBEDDING_THREADS.
 os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // workers)))
 control_socket_disable = True
 

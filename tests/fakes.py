@@ -31,6 +31,7 @@ class WordEncoder:
     name = "words/test"
     fingerprint = "words"
     dimensions = 512
+    in_context = True
 
     def __init__(self) -> None:
         self.down = ""

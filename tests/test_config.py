@@ -1,5 +1,6 @@
 """Settings come from the environment: what cannot be used is refused, and so is a weak secret in production."""
 
+import os
 import re
 import stat
 import subprocess
@@ -35,8 +36,9 @@ def test_an_empty_environment_starts_a_development_service(tmp_path: Path) -> No
         jwt_secret_key=(tmp_path / "jwt_secret").read_text(),
         access_token_lifetime=timedelta(minutes=15),
         refresh_token_lifetime=timedelta(days=30),
-        embedding_backend="torch",
+        embedding_backend="onnx",
         embedding_model="all-MiniLM-L6-v2",
+        embedding_threads=len(os.sched_getaffinity(0)),
         policy=REFERENCE,
         cors_origins=(),
         production=False,
@@ -53,6 +55,9 @@ def test_every_setting_is_read(tmp_path: Path) -> None:
         REFRESH_TOKEN_DAYS="7",
         EMBEDDING_BACKEND="torch",
         EMBEDDING_MODEL="/srv/models/tuned",
+        EMBEDDING_CACHE="/srv/copies",
+        EMBEDDING_THREADS="3",
+        EMBEDDING_WAITING="0",
         MASTERY_POLICY="guide",
         CORS_ORIGINS="https://a.example, https://b.example",
     )
@@ -63,6 +68,9 @@ def test_every_setting_is_read(tmp_path: Path) -> None:
         refresh_token_lifetime=timedelta(days=7),
         embedding_backend="torch",
         embedding_model="/srv/models/tuned",
+        embedding_cache=Path("/srv/copies"),
+        embedding_threads=3,
+        embedding_waiting=0,
         policy=GUIDE,
         cors_origins=("https://a.example", "https://b.example"),
         production=True,
@@ -72,7 +80,7 @@ def test_every_setting_is_read(tmp_path: Path) -> None:
 def test_an_empty_value_is_as_good_as_none(tmp_path: Path) -> None:
     names = (
         "DATABASE_URL GRADUS_ENV JWT_SECRET_KEY ACCESS_TOKEN_MINUTES REFRESH_TOKEN_DAYS EMBEDDING_BACKEND"
-        " EMBEDDING_MODEL MASTERY_POLICY CORS_ORIGINS"
+        " EMBEDDING_MODEL EMBEDDING_CACHE EMBEDDING_THREADS EMBEDDING_WAITING MASTERY_POLICY CORS_ORIGINS"
     )
     assert settings(tmp_path, **dict.fromkeys(names.split(), "")) == settings(tmp_path)
 
@@ -118,7 +126,7 @@ def test_the_folder_of_the_embedded_database_is_made(tmp_path: Path) -> None:
             "postgresql+psycopg2://db/gradus",
             "DATABASE_URL must name SQLite or PostgreSQL, not 'postgresql+psycopg2'.",
         ),
-        ("EMBEDDING_BACKEND", "tensorflow", "EMBEDDING_BACKEND must be one of torch, not 'tensorflow'."),
+        ("EMBEDDING_BACKEND", "tensorflow", "EMBEDDING_BACKEND must be one of onnx, torch, not 'tensorflow'."),
         (
             "MASTERY_POLICY",
             "strict",

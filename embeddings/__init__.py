@@ -1,0 +1,42 @@
+"""all-MiniLM-L6-v2: turns texts into vectors; the only importer of sentence_transformers and onnxruntime."""
+
+from embeddings.choice import BACKENDS, WAITING, encoder_for, is_ready, make_ready
+from embeddings.kept import KeptReadings, NoShelf, PackedReading, ReadingShelf, reading_key
+from embeddings.onnx_model import OnnxEncoder, default_cache
+from embeddings.readings import (
+    Encoder,
+    ModelBusy,
+    ModelEncoder,
+    ModelUnavailable,
+    Reading,
+    Spans,
+    UnusableModel,
+    Vectors,
+)
+from embeddings.torch_model import TorchEncoder
+from embeddings.weights import PACKAGED_MODEL
+
+__all__ = [
+    "BACKENDS",
+    "PACKAGED_MODEL",
+    "WAITING",
+    "Encoder",
+    "KeptReadings",
+    "ModelBusy",
+    "ModelEncoder",
+    "ModelUnavailable",
+    "NoShelf",
+    "OnnxEncoder",
+    "PackedReading",
+    "Reading",
+    "ReadingShelf",
+    "Spans",
+    "TorchEncoder",
+    "UnusableModel",
+    "Vectors",
+    "default_cache",
+    "encoder_for",
+    "is_ready",
+    "make_ready",
+    "reading_key",
+]

@@ -1,0 +1,41 @@
+"""Which encoder an installation has chosen."""
+
+from pathlib import Path
+
+from embeddings.bounded import BoundedEncoder
+from embeddings.onnx_model import OnnxEncoder, copy_of, default_cache
+from embeddings.readings import ModelEncoder
+from embeddings.torch_model import TorchEncoder
+from embeddings.weights import PACKAGED_MODEL
+
+ONNX, TORCH = "onnx", "torch"
+BACKENDS = (ONNX, TORCH)
+
+WAITING = 8
+"""Answers that wait for the model of one process unless another number is chosen: some tens of milliseconds each."""
+
+
+def encoder_for(
+    backend: str = ONNX,
+    *,
+    model: str = PACKAGED_MODEL,
+    cache: Path | None = None,
+    threads: int | None = None,
+    waiting: int = WAITING,
+) -> ModelEncoder:
+    """The encoder of that backend, for a service: bounded. Nothing is loaded yet."""
+    encoder: ModelEncoder = OnnxEncoder(model, cache=cache, threads=threads) if backend == ONNX else TorchEncoder(model)
+    return BoundedEncoder(encoder, waiting=waiting)
+
+
+def is_ready(backend: str = ONNX, *, model: str = PACKAGED_MODEL, cache: Path | None = None) -> bool:
+    """Whether `make_ready` has nothing to do."""
+    return backend != ONNX or copy_of(model, cache or default_cache()) is not None
+
+
+def make_ready(backend: str = ONNX, *, model: str = PACKAGED_MODEL, cache: Path | None = None) -> None:
+    """Make what the backend needs and has not yet: raises `UnusableModel`, or what the loading of a model raises."""
+    if backend == ONNX:
+        from embeddings.onnx_export import ensure_copy  # brings torch, which serving never imports
+
+        ensure_copy(model, cache=cache or default_cache())

@@ -1,0 +1,92 @@
+"""Readings of texts that come again and again: made once, then kept."""
+
+import hashlib
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+
+from embeddings.readings import Encoder, Reading, Spans
+
+PackedReading = tuple[bytes, bytes]
+"""A reading as it is kept: the vector in single precision, those of its spans in half."""
+
+
+class ReadingShelf(Protocol):
+    """Where readings are kept between processes: by the model's fingerprint and a hash of text and spans."""
+
+    def find(self, fingerprint: str, keys: Sequence[str]) -> dict[str, PackedReading]: ...
+
+    def keep(self, fingerprint: str, readings: dict[str, PackedReading]) -> None: ...
+
+
+class NoShelf:
+    """Keeps nothing beyond the process."""
+
+    def find(self, fingerprint: str, keys: Sequence[str]) -> dict[str, PackedReading]:
+        return {}
+
+    def keep(self, fingerprint: str, readings: dict[str, PackedReading]) -> None:
+        pass
+
+
+class KeptReadings:
+    """Readings of texts that come again and again (expected answers, concepts): made once, then kept.
+
+    First in this process, bounded to `size` texts, then on the shelf that all processes share. The vectors of spans
+    are rounded to half precision, which changes a cosine by less than 0.001, before their first use: a reading is
+    the same whether it was kept or not.
+    """
+
+    def __init__(self, encoder: Encoder, shelf: ReadingShelf, *, size: int = 2_000) -> None:
+        self._encoder = encoder
+        self._shelf = shelf
+        self._size = size
+        self._near: OrderedDict[str, PackedReading] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def read(self, texts: Sequence[str], spans: Sequence[Spans]) -> list[Reading]:
+        """See `Encoder.read`; raises `ModelUnavailable`."""
+        keys = [reading_key(text, asked) for text, asked in zip(texts, spans, strict=True)]
+        with self._lock:
+            near = {key: self._near[key] for key in keys if key in self._near}
+        wanted = zip(keys, texts, spans, strict=True)
+        if far := {key: (text, asked) for key, text, asked in wanted if key not in near}:
+            near |= self._fetch(far)
+        return [_unpacked(near[key], len(asked)) for key, asked in zip(keys, spans, strict=True)]
+
+    def _fetch(self, texts: dict[str, tuple[str, Spans]]) -> dict[str, PackedReading]:
+        fingerprint = self._encoder.fingerprint
+        found = self._shelf.find(fingerprint, list(texts))
+        if missing := {key: text for key, text in texts.items() if key not in found}:
+            wanted, spans = zip(*missing.values(), strict=True)
+            readings = self._encoder.read(wanted, spans)
+            fresh = {key: _packed(reading) for key, reading in zip(missing, readings, strict=True)}
+            self._shelf.keep(fingerprint, fresh)
+            found |= fresh
+        self._remember(found)
+        return found
+
+    def _remember(self, readings: dict[str, PackedReading]) -> None:
+        with self._lock:
+            self._near.update(readings)
+            while len(self._near) > self._size:
+                self._near.popitem(last=False)
+
+
+def _packed(reading: Reading) -> PackedReading:
+    return reading.vector.astype("<f4").tobytes(), reading.spans.astype("<f2").tobytes()
+
+
+def _unpacked(packed: PackedReading, spans: int) -> Reading:
+    vector = np.frombuffer(packed[0], dtype="<f4")
+    rows = np.frombuffer(packed[1], dtype="<f2").astype(np.float32)
+    return Reading(vector=vector, spans=rows.reshape(spans, len(vector)))
+
+
+def reading_key(text: str, spans: Spans) -> str:
+    """The key under which a text's reading is kept."""
+    places = ",".join(f"{start}-{end}" for start, end in spans)
+    return hashlib.sha256(f"{places}\n{text}".encode()).hexdigest()

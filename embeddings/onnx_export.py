@@ -1,0 +1,197 @@
+"""Makes the copy of a model that ONNX Runtime reads: the same weights, checked against the original."""
+
+import logging
+import tempfile
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from embeddings.onnx_model import (
+    COPIED,
+    GRAPH,
+    TOKENIZER,
+    WEIGHTS,
+    Manifest,
+    OnnxModel,
+    copy_folder,
+    copy_of,
+    crc32_of,
+    load_copy,
+)
+from embeddings.passages import Model, read_with
+from embeddings.readings import UnusableModel, Vectors
+from embeddings.torch_model import TorchModel, load_torch
+from embeddings.weights import PACKAGED_MODEL
+from reading.words import content_places
+
+if TYPE_CHECKING:
+    import onnx
+
+log = logging.getLogger(__name__)
+
+TEXTS = Path(__file__).parent / "parity_texts.txt"
+"""Real answers and expected answers, one a line, on which every copy is compared with its original."""
+
+MAX_DIFFERENCE = 1e-5
+"""Two cosines may differ by this much and no more."""
+
+OPSET = 17
+HIDDEN = "last_hidden_state"
+POOLINGS = ("mean", "cls")
+
+
+def ensure_copy(model: str = PACKAGED_MODEL, *, cache: Path) -> Path:
+    """The folder of the model's copy, made where there is none.
+
+    Raises `UnusableModel` where the model cannot be copied, or its copy would give other cosines.
+    """
+    return copy_of(model, cache) or _make_copy(model, cache)
+
+
+def _make_copy(model: str, cache: Path) -> Path:
+    original = load_torch(model)
+    target = copy_folder(cache, model, original.fingerprint)
+    cache.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".making-", dir=cache) as temporary:
+        folder = Path(temporary) / "copy"
+        folder.mkdir()
+        _export(original, folder)
+        _manifest_of(model, original, folder, difference=0.0, compared=0).write(folder)
+        texts = TEXTS.read_text().splitlines()
+        difference = greatest_difference(original, load_copy(folder), texts)
+        if not difference <= MAX_DIFFERENCE:
+            raise UnusableModel(
+                f"its copy for ONNX Runtime gives cosines that differ by {difference:.1e}, more than {MAX_DIFFERENCE}"
+            )
+        _manifest_of(model, original, folder, difference=difference, compared=len(texts)).write(folder)
+        _move(folder, target)
+    log.info("model copied to=%s texts=%d difference=%.1e", target, len(texts), difference)
+    return target
+
+
+def _move(folder: Path, target: Path) -> None:
+    """Into its place at once; where another process was first, its copy stays."""
+    folder.chmod(0o755)
+    try:
+        folder.rename(target)
+    except OSError:
+        if not target.exists():
+            raise
+
+
+def _manifest_of(model: str, original: TorchModel, folder: Path, *, difference: float, compared: int) -> Manifest:
+    tokenizer = original.loaded.tokenizer
+    return Manifest(
+        model=model,
+        weights_sha256=original.fingerprint,
+        max_tokens=original.max_tokens,
+        begin_token=tokenizer.cls_token_id,
+        end_token=tokenizer.sep_token_id,
+        pooling=_pooling(original),
+        files={name: crc32_of(folder / name) for name in COPIED},
+        texts_compared=compared,
+        greatest_difference=difference,
+    )
+
+
+def _pooling(original: TorchModel) -> str:
+    """How the model makes one vector of many; raises `UnusableModel` for a way that is not known here."""
+    steps = [type(module).__name__ for module in original.loaded]
+    pooling = getattr(original.loaded[1], "pooling_mode", "") if len(steps) > 1 else ""
+    if steps not in (["Transformer", "Pooling"], ["Transformer", "Pooling", "Normalize"]) or pooling not in POOLINGS:
+        raise UnusableModel(
+            f"it works in the steps {', '.join(steps)} with {pooling or 'no'} pooling, which ONNX Runtime is not"
+            " prepared for: use EMBEDDING_BACKEND=torch"
+        )
+    return str(pooling)
+
+
+def _export(original: TorchModel, folder: Path) -> None:
+    """Write graph, weights and tokenizer. The weights are a file of their own, so that processes map it into memory."""
+    import onnx
+
+    graph = folder / "exported.onnx"
+    transformer: Any = original.loaded[0].auto_model
+    _trace(transformer, original.loaded.tokenizer.model_input_names, graph)
+    model = _fused(graph, transformer.config)
+    onnx.save(model, folder / GRAPH, save_as_external_data=True, location=WEIGHTS, size_threshold=1024)
+    graph.unlink()
+    original.loaded.tokenizer.backend_tokenizer.save(str(folder / TOKENIZER))
+    for name in COPIED:
+        (folder / name).chmod(0o644)
+
+
+def _trace(transformer: Any, names: Sequence[str], path: Path) -> None:
+    """The transformer as an ONNX graph of plain operations."""
+    import torch
+
+    class LastHiddenState(torch.nn.Module):
+        """The transformer with its inputs in order and one output."""
+
+        def __init__(self, transformer: torch.nn.Module) -> None:
+            super().__init__()
+            self.transformer = transformer
+
+        def forward(self, *given: torch.Tensor) -> torch.Tensor:
+            output = self.transformer(**dict(zip(names, given, strict=True)))
+            return output.last_hidden_state  # type: ignore[no-any-return]
+
+    transformer.set_attn_implementation("eager")  # the fusion below knows attention by its plain operations
+    example = torch.ones((2, 16), dtype=torch.int64)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter tells of its own future, and of branches on constants
+        torch.onnx.export(
+            LastHiddenState(transformer).eval(),
+            tuple(example for _ in names),
+            str(path),
+            input_names=list(names),
+            output_names=[HIDDEN],
+            dynamic_axes={name: {0: "passages", 1: "tokens"} for name in (*names, HIDDEN)},
+            opset_version=OPSET,
+            dynamo=False,
+        )
+
+
+def _fused(path: Path, config: Any) -> "onnx.ModelProto":
+    """The graph with operations joined as ONNX Runtime has them; the weights stay as they are."""
+    import onnx
+    from onnxruntime.transformers.fusion_options import FusionOptions
+    from onnxruntime.transformers.optimizer import optimize_model
+
+    if config.model_type != "bert":
+        return onnx.load(path)
+    logging.getLogger("onnxruntime.transformers").setLevel(logging.WARNING)
+    options = FusionOptions("bert")
+    options.use_raw_attention_mask(True)
+    fused: onnx.ModelProto = optimize_model(
+        str(path),
+        model_type="bert",
+        num_heads=config.num_attention_heads,
+        hidden_size=config.hidden_size,
+        opt_level=0,
+        optimization_options=options,
+    ).model
+    return fused
+
+
+def greatest_difference(original: Model, copy: OnnxModel, texts: list[str]) -> float:
+    """How far the copy's cosines are from the original's: between any two of the texts, and of each word to itself."""
+    spans = [content_places(text) for text in texts]
+    first, second = read_with(original, texts, spans), read_with(copy, texts, spans)
+    ours, theirs = (np.stack([reading.vector for reading in readings]) for readings in (second, first))
+    between = np.abs(_cosines(ours, ours) - _cosines(theirs, theirs)).max()
+    own = np.abs(1 - (_exact(ours) * _exact(theirs)).sum(axis=1)).max()
+    ours, theirs = (np.vstack([reading.spans for reading in readings]) for readings in (second, first))
+    words = np.abs((_exact(theirs) ** 2).sum(axis=1) - (_exact(ours) * _exact(theirs)).sum(axis=1)).max()
+    return float(max(between, own, words))
+
+
+def _exact(vectors: Vectors) -> np.ndarray[Any, np.dtype[np.float64]]:
+    return vectors.astype(np.float64)
+
+
+def _cosines(rows: Vectors, others: Vectors) -> np.ndarray[Any, np.dtype[np.float64]]:
+    return _exact(rows) @ _exact(others).T
