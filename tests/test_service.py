@@ -8,7 +8,7 @@ import yaml
 
 from config import ROOT
 from tests.conftest import PASSWORD, postgres_url
-from tests.service import Service, running
+from tests.service import Endpoint, Service, running
 
 ROUNDING = 0.0016
 """Replies are rounded to 3 places; a figure recomputed from three of them may be off by this much."""
@@ -19,11 +19,15 @@ PLAN = ["good", "good", "middling", "poor", "silent", "good", "good", "good", "p
 ] * 3
 
 
-@pytest.fixture(scope="module")
-def answers() -> dict[str, dict[str, str]]:
+def typed_answers() -> dict[str, dict[str, str]]:
     """Answers as learners type them, by question and quality."""
     rows = yaml.safe_load((ROOT / "tests" / "answers" / "dbms.yaml").read_text(encoding="utf-8"))
     return {row["id"]: {**row, "silent": "I don't know"} for row in rows}
+
+
+@pytest.fixture(scope="module")
+def answers() -> dict[str, dict[str, str]]:
+    return typed_answers()
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
@@ -38,7 +42,7 @@ def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         yield served
 
 
-def registered(service: Service, name: str) -> str:
+def registered(service: Endpoint, name: str) -> str:
     body = {"username": name, "email": f"{name}@example.com", "password": PASSWORD}
     reply = service.call("POST", "/api/auth/register", body)
     assert reply.status == 201, reply.json
