@@ -1,6 +1,7 @@
 """End to end: learners over a socket, two gunicorn workers, the real model, figures recomputed from the replies."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -184,3 +185,14 @@ def test_15_real_answers_served_by_two_workers_in_turn_move_every_figure_as_the_
     assert (reset["success"], reset["deleted"]) == (True, 1)
     assert service.call("GET", "/api/adaptive/mastery/dbms", token=token).json["exists"] is False
     assert len(service.call("GET", path, token=token).json["attempts"]) == 15
+
+
+def test_serving_never_loads_torch(service: Service) -> None:
+    token = registered(service, "lean")
+    session = service.call("POST", "/api/adaptive/sessions", {"topics": ["dbms"]}, token=token).json
+    path = f"/api/adaptive/sessions/{session['session']['id']}/answers"
+    body = {"question_id": session["question"]["id"], "answer": "A transaction is a unit of work that is done or not."}
+    assert service.call("POST", path, body, token=token).status == 201
+    mapped = [Path(f"/proc/{worker}/maps").read_text() for worker in service.workers]
+    assert all("libtorch" not in maps for maps in mapped)
+    assert any("onnxruntime" in maps for maps in mapped)
