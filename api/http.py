@@ -15,7 +15,7 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, UnsupportedMediaType
 
 from accounts import Role
-from api.conditional import conditional
+from api.conditional import conditional, mastery_read
 from api.problems import PROBLEM_TYPE, ProblemSchema, register_errors
 from api.retries import retry_safe
 from api.security import guard
@@ -152,12 +152,21 @@ class ApiBlueprint(Blueprint):
         """The view heeds `If-None-Match`: see `api.conditional`."""
 
         def decorate(view: View) -> View:
-            parameter = {"in": "header", "name": "If-None-Match", "schema": {"type": "string"}}
-            unchanged = self.alt_response(304, description="Unchanged since the ETag in If-None-Match")
-            decorated: View = unchanged(self.doc(parameters=[parameter])(conditional(versions)(view)))
+            decorated: View = self._documented_as_conditional(conditional(versions)(view))
             return decorated
 
         return decorate
+
+    def mastery_read(self, view: View) -> View:
+        """The view needs an access token and heeds `If-None-Match`: see `api.conditional`."""
+        conditional_view = self._documented_as_conditional(mastery_read(view))
+        documented: View = self.problems(401)(self.doc(security=[{"accessToken": []}])(conditional_view))
+        return documented
+
+    def _documented_as_conditional(self, view: Any) -> Any:
+        parameter = {"in": "header", "name": "If-None-Match", "schema": {"type": "string"}}
+        unchanged = self.alt_response(304, description="Unchanged since the ETag in If-None-Match")
+        return unchanged(self.doc(parameters=[parameter])(view))
 
     def refreshing(self, view: View) -> View:
         """The view needs a refresh token."""

@@ -12,7 +12,7 @@ from sqlalchemy.dialects.sqlite import Insert as SqliteInsert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import Session
 
-from database import WRITES, Base
+from database import LOOKS, WRITES, Base
 from models import db
 
 T = TypeVar("T")
@@ -89,6 +89,12 @@ class Transactions:
         writes: on SQLite it would wait for itself.
         """
         with db.engine.connect().execution_options(**{WRITES: True}) as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def look(self) -> Iterator[Connection]:
+        """A connection for reading, outside of any transaction: each statement sees what is committed by then."""
+        with db.engine.connect().execution_options(**{LOOKS: True}) as connection:
             yield connection
 
     def _give_up(self) -> None:

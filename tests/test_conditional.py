@@ -61,7 +61,7 @@ def test_a_304_reads_no_concept_document(learner: Learner, path: str, monkeypatc
     def fail(*_args: object) -> None:
         raise AssertionError("a record was read")
 
-    for name in ("masteries", "mastery"):
+    for name in ("progress", "topic_record", "masteries", "mastery"):
         monkeypatch.setattr(f"store.Store.{name}", fail)
     monkeypatch.setattr(UserMastery, "get_concept_masteries", fail)
     assert again(learner, path, tag) == 304

@@ -96,7 +96,7 @@ def test_a_request_that_fails_is_counted_too(app: Flask, learner: Learner, monke
     def fail(*_args: object, **_options: object) -> None:
         raise RuntimeError("the machine stops here")
 
-    monkeypatch.setattr("store.Store.masteries", fail)
+    monkeypatch.setattr("store.Store.progress", fail)
     assert learner.get("/api/user/progress").status_code == 500
     assert requests(figures(app), "GET", "/api/user/progress", 500) == 1
 
