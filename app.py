@@ -80,6 +80,7 @@ def _configure(app: Flask, settings: Settings) -> None:
         JWT_ACCESS_TOKEN_EXPIRES=settings.access_token_lifetime,
         JWT_REFRESH_TOKEN_EXPIRES=settings.refresh_token_lifetime,
         JWT_TOKEN_LOCATION=["headers"],
+        JWT_COOKIE_CSRF_PROTECT=False,  # no cookie has a token: a claim against forged forms would only lengthen them
         MAX_CONTENT_LENGTH=MAX_BODY_BYTES,
         POLICY=settings.policy,
     )

@@ -14,6 +14,7 @@ from flask import Response
 from adaptive_state import ConceptMastery, TopicMastery
 from api.context import services
 from api.schemas.fields import rounded, utc_text
+from mastery import MasteryPolicy
 
 JSON = "application/json"
 
@@ -24,8 +25,9 @@ def json_reply(content: Any) -> Response:
 
 
 def progress_view(rows: Sequence[Any]) -> dict[str, Any]:
-    """Mastery records (rows with `SHOWN_IN_PROGRESS`) and the overall figures, as `ProgressSchema` has them."""
-    return {"topics": {row.topic: _progress_of(row) for row in rows}, "overall": _overall(rows)}
+    """Mastery records (rows with what `Shown.PROGRESS` names) and the overall figures, as `ProgressSchema` has them."""
+    policy = services().policy
+    return {"topics": {row.topic: _progress_of(row, policy) for row in rows}, "overall": _overall(rows)}
 
 
 def topic_view(topic: str, mastery: TopicMastery, *, exists: bool) -> dict[str, Any]:
@@ -37,8 +39,7 @@ def topic_view(topic: str, mastery: TopicMastery, *, exists: bool) -> dict[str, 
     }
 
 
-def _progress_of(row: Any) -> dict[str, Any]:
-    policy = services().policy
+def _progress_of(row: Any, policy: MasteryPolicy) -> dict[str, Any]:
     return {
         "mastery": rounded(row.mastery_level),
         "sessions_attempted": row.sessions_attempted,

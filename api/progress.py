@@ -1,8 +1,10 @@
 """What a learner has mastered, over HTTP."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from flask import Response
+from sqlalchemy import Row
 
 from adaptive_state import TopicMastery
 from api.context import learner, services
@@ -19,26 +21,26 @@ from api.schemas.mastery import (
 from models import mastery_from
 from question_bank import RESERVED_TOPIC
 from resets import Reset, reset_mastery
+from store import Shown
 
 blueprint = ApiBlueprint("mastery", __name__, url_prefix="/api", description="Progress, mastery, topics, policy")
 
 
 @blueprint.get("/user/progress")
-@blueprint.mastery_read
+@blueprint.mastery_read(Shown.PROGRESS)
 @blueprint.response(200, ProgressSchema)
-def progress() -> Response:
+def progress(rows: Sequence[Row[Any]]) -> Response:
     """All topics that the learner has practised, and the overall figures."""
-    return json_reply(progress_view(services().store.progress(learner().id)))
+    return json_reply(progress_view(rows))
 
 
 @blueprint.get("/adaptive/mastery/<topic>")
-@blueprint.mastery_read
+@blueprint.mastery_read(Shown.RECORD)
 @blueprint.response(200, TopicMasterySchema)
-def topic_mastery(topic: str) -> Response:
+def topic_mastery(rows: Sequence[Row[Any]], topic: str) -> Response:
     """One topic with its concepts; all zeros and `exists: false` for a topic without a record."""
-    row = None if "\x00" in topic else services().store.topic_record(learner().id, topic)
-    mastery = TopicMastery() if row is None else mastery_from(row)
-    return json_reply(topic_view(topic, mastery, exists=row is not None))
+    mastery = mastery_from(rows[0]) if rows else TopicMastery()
+    return json_reply(topic_view(topic, mastery, exists=bool(rows)))
 
 
 @blueprint.post("/user/reset_mastery")

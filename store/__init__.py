@@ -6,7 +6,7 @@ from store.challenges import ChallengeShelf
 from store.deletions import DeletionShelf
 from store.exports import ExportShelf
 from store.practice import DEBUGGING, PracticeShelf, SessionPage
-from store.reads import ReadShelf, SignedIn, Version
+from store.reads import ReadShelf, Shown, SignedIn
 from store.reports import AuditEntry, LevelCount, MissedConcept, Page, Place, ReportShelf
 from store.retries import AlreadyDone, KeptReply, KeyReused, RetryKey, RetryShelf, StillRunning, UnusableKey
 from store.transactions import NotFound, utc_now
@@ -39,12 +39,12 @@ __all__ = [
     "Place",
     "RetryKey",
     "SessionPage",
+    "Shown",
     "SignedIn",
     "StillRunning",
     "Store",
     "Taken",
     "UnusableKey",
-    "Version",
     "checksum",
     "utc_now",
 ]

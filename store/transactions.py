@@ -91,11 +91,12 @@ class Transactions:
         with db.engine.connect().execution_options(**{WRITES: True}) as connection, connection.begin():
             yield connection
 
-    @contextmanager
-    def look(self) -> Iterator[Connection]:
-        """A connection for reading, outside of any transaction: each statement sees what is committed by then."""
-        with db.engine.connect().execution_options(**{LOOKS: True}) as connection:
-            yield connection
+    def look(self) -> Connection:
+        """A connection for reading, outside of any transaction: each statement sees what is committed by then.
+
+        It goes back at the end of the `with` that it is opened for.
+        """
+        return db.engine.connect().execution_options(**{LOOKS: True})
 
     def _give_up(self) -> None:
         self._session.rollback()

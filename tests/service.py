@@ -96,6 +96,17 @@ def free_port() -> int:
 @contextmanager
 def running(database_url: str, log: Path, **settings: str) -> Iterator[Service]:
     """Prepare the database and serve it until the block ends."""
+    with log.open("ab") as output:
+        environment = {**os.environ, "DATABASE_URL": database_url, **settings}
+        command = [str(BINARIES / "flask"), "--app", "app", "prepare"]
+        subprocess.run(command, cwd=ROOT, env=environment, stdout=output, stderr=output, check=True)
+    with served(database_url, log, **settings) as service:
+        yield service
+
+
+@contextmanager
+def served(database_url: str, log: Path, *words: str, ready: str = "/healthz", **settings: str) -> Iterator[Service]:
+    """Serve a prepared database until the block ends. `words` go to gunicorn: another application, for instance."""
     port = free_port()
     environment = {
         **os.environ,
@@ -106,12 +117,11 @@ def running(database_url: str, log: Path, **settings: str) -> Iterator[Service]:
         **settings,
     }
     with log.open("ab") as output:
-        options: dict[str, Any] = {"cwd": ROOT, "env": environment, "stdout": output, "stderr": output}
-        subprocess.run([BINARIES / "flask", "--app", "app", "prepare"], check=True, **options)
-        process = subprocess.Popen([BINARIES / "gunicorn"], **options)
+        command = [str(BINARIES / "gunicorn"), *words]
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=output)
         service = Service(port, process, environment)
         try:
-            service.wait_for("/healthz", STARTS_WITHIN_SECONDS)
+            service.wait_for(ready, STARTS_WITHIN_SECONDS)
             yield service
         finally:
             process.terminate()

@@ -23,8 +23,7 @@ from api.schemas.mastery import ProgressSchema, TopicMasterySchema
 from app import create_app
 from mastery import REFERENCE, Difficulty, TopicProgress
 from models import UserMastery, db
-from store import Store
-from store.reads import SHOWN_IN_PROGRESS
+from store import Shown, Store
 from tests.conftest import POSTGRES, Learner, postgres_url, settings_for, sign_up
 from tests.fakes import WordEncoder
 from tests.test_api_progress import practised
@@ -54,17 +53,18 @@ def statements(app: Flask) -> Iterator[list[str]]:
 # What is asked of the database
 
 
-def test_progress_asks_twice_without_a_transaction_and_reads_no_concept_document(any_app: Flask) -> None:
+LOGIN_AND_VERSIONS = "SELECT users.role, user_masteries.topic, user_masteries.id, user_masteries.version"
+
+
+def test_progress_asks_once_without_a_transaction_and_reads_no_concept_document(any_app: Flask) -> None:
     learner = sign_up(any_app)
     practised(learner, "dbms", "oop", answers=4)
     with statements(any_app) as asked:
         assert learner.get("/api/user/progress").json["topics"].keys() == {"dbms", "oop"}
-    login, progress = asked
-    assert login.startswith("SELECT users.role, user_masteries.topic, user_masteries.id, user_masteries.version \n")
-    assert progress.startswith("SELECT user_masteries.topic, ")
-    assert progress.partition(" \nFROM user_masteries \n")[0].count("user_masteries.") == len(SHOWN_IN_PROGRESS)
-    for unshown in ("concept_masteries", "missing_concepts", "concept_stagnation", "password_hash", "email"):
-        assert unshown not in login + progress
+    [read] = asked
+    columns = read.partition(" \nFROM ")[0].removeprefix(f"{LOGIN_AND_VERSIONS}, ").split(", ")
+    assert columns == [f"user_masteries.{name}" for name in Shown.PROGRESS.value]
+    assert "concept_masteries" not in Shown.PROGRESS.value
 
 
 def test_a_topic_read_takes_its_own_document_and_nothing_that_is_derived_from_it(any_app: Flask) -> None:
@@ -72,23 +72,35 @@ def test_a_topic_read_takes_its_own_document_and_nothing_that_is_derived_from_it
     practised(learner, "dbms", "oop", answers=4)
     with statements(any_app) as asked:
         assert learner.get("/api/adaptive/mastery/dbms").json["exists"] is True
-    login, record = asked
-    assert "AND user_masteries.topic = " in login
-    assert "user_masteries.concept_masteries" in record
+    [read] = asked
+    assert "AND user_masteries.topic = " in read
+    assert "user_masteries.concept_masteries" in read
     for derived in ("weak_concepts", "strong_concepts", "concept_stagnation", "missing_concepts"):
-        assert derived not in record
+        assert derived not in read
 
 
 @pytest.mark.parametrize("path", READS)
-def test_a_304_asks_once_for_login_and_versions(any_app: Flask, path: str) -> None:
+def test_a_304_asks_for_login_and_versions_and_nothing_more(any_app: Flask, path: str) -> None:
     learner = sign_up(any_app)
     practised(learner, "dbms", "oop", answers=4)
-    tag = learner.get(path).headers["ETag"]
+    headers = {**learner.headers, "If-None-Match": learner.get(path).headers["ETag"]}
     with statements(any_app) as asked:
-        headers = {**learner.headers, "If-None-Match": tag}
         assert learner.client.get(path, headers=headers).status_code == 304
-    assert len(asked) == 1
-    assert asked[0].startswith("SELECT users.role, user_masteries.topic, user_masteries.id, user_masteries.version \n")
+    [check] = asked
+    assert check.startswith(f"{LOGIN_AND_VERSIONS} \nFROM ")
+
+
+@pytest.mark.parametrize("path", READS)
+def test_who_knows_an_older_state_gets_the_present_one_with_its_tag(any_app: Flask, path: str) -> None:
+    learner = sign_up(any_app)
+    practised(learner, "dbms")
+    headers = {**learner.headers, "If-None-Match": learner.get(path).headers["ETag"]}
+    practised(learner, "dbms")
+    with statements(any_app) as asked:
+        reply = learner.client.get(path, headers=headers)
+    assert len(asked) == 2
+    now = learner.get(path)
+    assert (reply.status_code, reply.data, reply.headers["ETag"]) == (200, now.data, now.headers["ETag"])
 
 
 def test_a_token_is_checked_by_one_statement_without_a_transaction(any_app: Flask) -> None:
@@ -112,12 +124,12 @@ def test_a_topic_read_reads_its_document_once(app: Flask, learner: Learner, monk
     assert len(read) == 1
 
 
-def test_a_login_that_is_over_has_no_versions(any_app: Flask) -> None:
+def test_a_login_that_is_over_reads_nothing(any_app: Flask) -> None:
     learner = sign_up(any_app)
     practised(learner, "dbms")
     with any_app.app_context():
-        now = datetime.now(UTC)
-        assert Store().signed_in_with_versions(learner.id, "0" * 32, now=now) == (None, [])
+        read = Store().signed_in_with_masteries(learner.id, "0" * 32, Shown.PROGRESS, now=datetime.now(UTC))
+        assert read == (None, [])
     learner.post("/api/auth/logout")
     for path in READS:
         assert learner.get(path).status_code == 401
