@@ -132,14 +132,12 @@ class UserMastery(db.Model):  # type: ignore[name-defined]
     @property
     def mastery(self) -> TopicMastery:
         """The record as plain data; raises `CorruptConceptDocument`."""
-        return TopicMastery(progress=self.progress, concepts=concepts_from_documents(self.get_concept_masteries()))
+        return mastery_from(self)
 
     @property
     def progress(self) -> TopicProgress:
         """The figures as plain data; a column that is NULL counts as its default."""
-        stored = {name: getattr(self, name) for name in PROGRESS_DEFAULTS}
-        values = {name: PROGRESS_DEFAULTS[name] if value is None else value for name, value in stored.items()}
-        return TopicProgress(**{**values, "current_difficulty": Difficulty(values["current_difficulty"])})
+        return _progress_from(self)
 
     def removed_figures(self) -> dict[str, Any]:
         """Everything this row says, unrounded, as the audit log keeps it; an unreadable document as its text."""
@@ -185,10 +183,7 @@ class UserMastery(db.Model):  # type: ignore[name-defined]
 
     def get_concept_masteries(self) -> dict[str, dict[str, Any]]:
         """The stored concept document; raises `CorruptConceptDocument` where it is no JSON object of objects."""
-        try:
-            documents: dict[str, dict[str, Any]] = json.loads(self.concept_masteries or "{}")
-        except json.JSONDecodeError as error:
-            raise CorruptConceptDocument(f"The concept document of {self.topic!r} is not JSON: {error}.") from None
+        documents = _documents_from(self)
         concepts_from_documents(documents)
         return documents
 
@@ -229,6 +224,25 @@ class UserMastery(db.Model):  # type: ignore[name-defined]
             "stagnant_concepts": self.get_concept_stagnation(),
             "concept_count": len(self.get_concept_masteries()),
         }
+
+
+def mastery_from(row: Any) -> TopicMastery:
+    """A record as plain data, from anything that has its columns; raises `CorruptConceptDocument`."""
+    return TopicMastery(progress=_progress_from(row), concepts=concepts_from_documents(_documents_from(row)))
+
+
+def _progress_from(row: Any) -> TopicProgress:
+    stored = {name: getattr(row, name) for name in PROGRESS_DEFAULTS}
+    values = {name: PROGRESS_DEFAULTS[name] if value is None else value for name, value in stored.items()}
+    return TopicProgress(**{**values, "current_difficulty": Difficulty(values["current_difficulty"])})
+
+
+def _documents_from(row: Any) -> dict[str, dict[str, Any]]:
+    try:
+        documents: dict[str, dict[str, Any]] = json.loads(row.concept_masteries or "{}")
+    except json.JSONDecodeError as error:
+        raise CorruptConceptDocument(f"The concept document of {row.topic!r} is not JSON: {error}.") from None
+    return documents
 
 
 def _policy_in_force() -> MasteryPolicy:

@@ -6,13 +6,22 @@ from store.challenges import ChallengeShelf
 from store.deletions import DeletionShelf
 from store.exports import ExportShelf
 from store.practice import DEBUGGING, PracticeShelf, SessionPage
+from store.reads import ReadShelf, Shown, SignedIn
 from store.reports import AuditEntry, LevelCount, MissedConcept, Page, Place, ReportShelf
 from store.retries import AlreadyDone, KeptReply, KeyReused, RetryKey, RetryShelf, StillRunning, UnusableKey
 from store.transactions import NotFound, utc_now
 
 
 class Store(
-    AccountShelf, PracticeShelf, BankShelf, ChallengeShelf, RetryShelf, DeletionShelf, ExportShelf, ReportShelf
+    AccountShelf,
+    PracticeShelf,
+    BankShelf,
+    ChallengeShelf,
+    RetryShelf,
+    DeletionShelf,
+    ExportShelf,
+    ReportShelf,
+    ReadShelf,
 ):
     """Loads and saves, one shelf for each area."""
 
@@ -30,6 +39,8 @@ __all__ = [
     "Place",
     "RetryKey",
     "SessionPage",
+    "Shown",
+    "SignedIn",
     "StillRunning",
     "Store",
     "Taken",

@@ -12,7 +12,7 @@ from sqlalchemy.dialects.sqlite import Insert as SqliteInsert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import Session
 
-from database import WRITES, Base
+from database import LOOKS, WRITES, Base
 from models import db
 
 T = TypeVar("T")
@@ -90,6 +90,13 @@ class Transactions:
         """
         with db.engine.connect().execution_options(**{WRITES: True}) as connection, connection.begin():
             yield connection
+
+    def look(self) -> Connection:
+        """A connection for reading, outside of any transaction: each statement sees what is committed by then.
+
+        It goes back at the end of the `with` that it is opened for.
+        """
+        return db.engine.connect().execution_options(**{LOOKS: True})
 
     def _give_up(self) -> None:
         self._session.rollback()

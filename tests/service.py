@@ -136,18 +136,26 @@ def free_port() -> int:
 def running(database_url: str, log: Path, **settings: str) -> Iterator[Service]:
     """Prepare the database and serve it until the block ends."""
     prepare(database_url, log, **settings)
-    with serving(database_url, log, **settings) as service:
-        service.wait_for("/healthz", STARTS_WITHIN_SECONDS)
+    with served(database_url, log, **settings) as service:
         yield service
 
 
 @contextmanager
-def serving(database_url: str, log: Path, **settings: str) -> Iterator[Service]:
-    """Serve a prepared database until the block ends. The service may not answer yet: see `Endpoint.wait_for`."""
+def served(database_url: str, log: Path, *words: str, ready: str = "/healthz", **settings: str) -> Iterator[Service]:
+    """Serve a prepared database until the block ends, from when `ready` answers. `words` go to gunicorn."""
+    with serving(database_url, log, *words, **settings) as service:
+        service.wait_for(ready, STARTS_WITHIN_SECONDS)
+        yield service
+
+
+@contextmanager
+def serving(database_url: str, log: Path, *words: str, **settings: str) -> Iterator[Service]:
+    """The same; the service may not answer yet: see `Endpoint.wait_for`."""
     port = free_port()
     environment = {**_environment(database_url), "HOST": "127.0.0.1", "PORT": str(port), **settings}
     with log.open("ab") as output:
-        process = subprocess.Popen([BINARIES / "gunicorn"], cwd=ROOT, env=environment, stdout=output, stderr=output)
+        command = [str(BINARIES / "gunicorn"), *words]
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=output)
         try:
             yield Service(port, process, environment)
         finally:
