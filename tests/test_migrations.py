@@ -18,6 +18,7 @@ from sqlalchemy import inspect, text
 from sqlalchemy.exc import IntegrityError
 
 from config import ROOT
+from database import SEARCH, is_of_the_models
 from models import Attempt, BankConcept, db
 from store import Store
 from tests.conftest import postgres_url
@@ -56,12 +57,15 @@ def scripts() -> ScriptDirectory:
 
 
 def tables() -> set[str]:
-    return set(inspect(db.engine).get_table_names())
+    """All tables but those of the search."""
+    return {name for name in inspect(db.engine).get_table_names() if not name.startswith(SEARCH)}
 
 
 def differences() -> list[Any]:
     with db.engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        context = MigrationContext.configure(
+            connection, opts={"compare_type": True, "include_object": is_of_the_models}
+        )
         return list(compare_metadata(context, db.metadata))
 
 
