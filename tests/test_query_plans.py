@@ -327,3 +327,32 @@ def test_every_foreign_key_is_led_by_an_index_of_its_own_table(observed: Observe
                 columns = foreign["constrained_columns"]
                 assert any(key[: len(columns)] == columns for key in keys), f"{table}: {columns}"
         db.engine.dispose()
+
+
+def read_for_an_answer(observed: Observed, learner: Learner) -> tuple[int, int]:
+    """How many statements an answer sends (but those for vectors, kept once for all), and how many rows they read."""
+    sent: list[Sent] = []
+    started = learner.start(topics=["dbms"])
+    with observed.app.app_context():
+        engine = db.engine
+    with captured(engine, sent):
+        fine(learner.answer(started["session"]["id"], started["question"], "A lock."))
+    engine.dispose()
+    sent = [one for one in sent if "expected_vectors" not in one.statement]
+    with observed.connect() as connection:
+        scans = [scan for one in sent if one.is_explainable for scan in scans_of(connection, one)]
+    return len(sent), sum(scan.rows for scan in scans)
+
+
+def test_an_answer_after_thousands_reads_and_sends_no_more_than_one_of_the_first(observed: Observed) -> None:
+    first = sign_up(observed.app, "first")
+    with psycopg.connect(observed.address) as connection:
+        # What one was asked when is kept once for each question of the bank: it is the same for both.
+        asked = "INSERT INTO asked_questions SELECT %s, question_id, topic, last_asked_at FROM asked_questions"
+        connection.execute(f"{asked} WHERE user_id = %s".encode(), [first.id, observed.heavy.id])
+    for learner in (first, observed.heavy):
+        fine(learner.post("/api/user/reset_mastery", {"topic": "all"}))
+    few = read_for_an_answer(observed, first)
+    many = read_for_an_answer(observed, observed.heavy)
+    assert few[0] == many[0]
+    assert 0 < many[1] <= few[1]
