@@ -50,13 +50,14 @@ class User(db.Model):  # type: ignore[name-defined]
     """An account: a learner, or an administrator."""
 
     __tablename__ = "users"
+    __table_args__ = (Index(None, "role", "id"),)
 
     id: Mapped[int] = mapped_column(_BIG, primary_key=True)
     username: Mapped[str] = mapped_column(String(64))
     username_key: Mapped[str] = mapped_column(String(64), unique=True)
     email: Mapped[str] = mapped_column(String(254), unique=True)
     password_hash: Mapped[str] = mapped_column(String(255))
-    role: Mapped[str] = mapped_column(String(16), default="learner")
+    role: Mapped[str] = mapped_column(String(16), default="learner", active_history=True)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
@@ -98,7 +99,7 @@ class UserMastery(db.Model):  # type: ignore[name-defined]
     user_id: Mapped[int] = _owner(primary_key=True)
     topic: Mapped[str] = mapped_column(String(64), primary_key=True)
     id: Mapped[int] = mapped_column(BigInteger)
-    mastery_level: Mapped[float] = mapped_column(Float)
+    mastery_level: Mapped[float] = mapped_column(Float, active_history=True)
     semantic_avg: Mapped[float] = mapped_column(Float)
     keyword_avg: Mapped[float] = mapped_column(Float)
     sessions_attempted: Mapped[int] = mapped_column(Integer)
@@ -170,7 +171,7 @@ class UserMastery(db.Model):  # type: ignore[name-defined]
             semantic_score=semantic_score,
             keyword_score=keyword_score,
             response_time=response_time,
-            policy=_policy_in_force(),
+            policy=policy_in_force(),
         )
         self._take(progress, at=datetime.now(UTC))
         return self
@@ -245,7 +246,7 @@ def _documents_from(row: Any) -> dict[str, dict[str, Any]]:
     return documents
 
 
-def _policy_in_force() -> MasteryPolicy:
+def policy_in_force() -> MasteryPolicy:
     """The application's policy; outside an application the reference."""
     policy: MasteryPolicy = current_app.config.get("POLICY", REFERENCE) if has_app_context() else REFERENCE
     return policy
@@ -409,14 +410,16 @@ class DebuggingChallenge(db.Model):  # type: ignore[name-defined]
 class IdempotencyKey(db.Model):  # type: ignore[name-defined]
     """The reply to a request that may be repeated. It commits together with what the request changed.
 
-    `user_id` is 0 for requests before signing in; so it cannot refer to an account.
+    `user_id` is 0 for requests before signing in; so it cannot refer to an account. `account_id` is then the account
+    that the reply tells of, if it tells of any.
     """
 
     __tablename__ = "idempotency_keys"
-    __table_args__ = (Index(None, "user_id", "created_at"),)
+    __table_args__ = (Index(None, "user_id", "created_at"), Index(None, "account_id"))
 
     user_id: Mapped[int] = mapped_column(_BIG, primary_key=True, autoincrement=False)
     key: Mapped[str] = mapped_column(String(255), primary_key=True)
+    account_id: Mapped[int | None] = mapped_column(_BIG)
     fingerprint: Mapped[str] = mapped_column(String(64))
     status: Mapped[int] = mapped_column(Integer)
     headers: Mapped[dict[str, str]] = mapped_column(JsonText)
@@ -443,7 +446,7 @@ class AuditEvent(db.Model):  # type: ignore[name-defined]
     """Something irreversible that was done to an account, by whom, and the figures that it removed."""
 
     __tablename__ = "audit_events"
-    __table_args__ = (Index(None, "user_id", "id"),)
+    __table_args__ = (Index(None, "user_id", "id"), Index(None, "actor_id"))
 
     id: Mapped[int] = mapped_column(_BIG, primary_key=True)
     at: Mapped[datetime] = mapped_column(UtcDateTime)

@@ -68,7 +68,7 @@ def bank_files(view: View) -> View:
 @blueprint.query(UserListQuerySchema)
 @blueprint.response(200, UserListSchema)
 def users(query: dict[str, Any]) -> Any:
-    """Accounts whose username or email contains `q`, by id."""
+    """Accounts whose username or email contains `q`, or begins with it where it is shorter than 3 characters; by id."""
     page = services().administration.users(query["q"], limit=query["limit"], after=query["cursor"])
     cursor = to_cursor(page.next_place)
     return {"users": page.rows, "next_cursor": cursor}, 200, next_link(cursor)

@@ -96,8 +96,17 @@ def _keep(retry: RetryKey, reply: Response) -> None:
     headers = {name: reply.headers[name] for name in KEPT_HEADERS if name in reply.headers}
     with services().store.transaction():
         services().store.keep_reply(
-            retry, status=reply.status_code, headers=headers, body=_with_tokens(reply.get_data(), without_signature)
+            retry,
+            status=reply.status_code,
+            headers=headers,
+            body=_with_tokens(reply.get_data(), without_signature),
+            account_id=None if retry.user_id else _account_in(reply.get_data()),
         )
+
+
+def _account_in(body: bytes) -> int | None:
+    """The account whose tokens a reply carries."""
+    return orjson.loads(body)["user"]["id"] if b'"access_token"' in body else None
 
 
 def _kept(retry: RetryKey) -> Response | None:

@@ -3,11 +3,12 @@
 from store.accounts import AccountShelf, Taken
 from store.bank import BankShelf, checksum
 from store.challenges import ChallengeShelf
+from store.counts import CountShelf, LevelCount, MissedConcept
 from store.deletions import DeletionShelf
 from store.exports import ExportShelf
 from store.practice import DEBUGGING, PracticeShelf, SessionPage
 from store.reads import ReadShelf, Shown, SignedIn
-from store.reports import AuditEntry, LevelCount, MissedConcept, Page, Place, ReportShelf
+from store.reports import AuditEntry, Page, Place, ReportShelf
 from store.retries import AlreadyDone, KeptReply, KeyReused, RetryKey, RetryShelf, StillRunning, UnusableKey
 from store.transactions import NotFound, utc_now
 
@@ -18,6 +19,7 @@ class Store(
     BankShelf,
     ChallengeShelf,
     RetryShelf,
+    CountShelf,
     DeletionShelf,
     ExportShelf,
     ReportShelf,

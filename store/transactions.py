@@ -113,13 +113,16 @@ class Transactions:
 
     def insert(self, table: type[Base]) -> SqliteInsert | PostgresInsert:
         """An INSERT that can be told what to do about rows whose key exists."""
-        if self._session.get_bind().dialect.name == "postgresql":
-            return postgresql_insert(table)
-        return sqlite_insert(table)
+        return insert_into(self._session, table)
 
     def ping(self) -> None:
         """Raises when the database does not answer."""
         self._session.execute(select(1))
+
+
+def insert_into(session: Session, table: type[Base]) -> SqliteInsert | PostgresInsert:
+    """An INSERT in the words of the session's database."""
+    return postgresql_insert(table) if session.get_bind().dialect.name == "postgresql" else sqlite_insert(table)
 
 
 def found(row: T | None) -> T:
