@@ -118,10 +118,6 @@ def _start(database_url: str, log: Path, token: str, backend: str) -> tuple[floa
     with serving(database_url, log, RATE_LIMITS_ENABLED="false", EMBEDDING_BACKEND=backend) as service:
         _until(service, "GET", "/api/user/progress", token=token)
         progress = time.perf_counter() - began_at
-        score = {
-            "expected_answers": ["A lock that two wait for."],
-            "answer": "Two wait for one lock, each for the other.",
-        }
         _until(service, "POST", "/api/adaptive/score", SCORED, token=token)
         return progress, time.perf_counter() - began_at
 
