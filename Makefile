@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: serve setup test grade bench openapi fuzz lint clean
+.PHONY: serve setup test grade bench bench-scale openapi fuzz lint clean
 
 serve: setup
 	@exec $(BIN)/gunicorn
@@ -18,8 +18,10 @@ grade: .venv/installed
 	@$(BIN)/flask --app app grade "$(or $(CSV),benchmarks/graded_answers.csv)"
 
 bench: .venv/installed-dev
-	@OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.scoring
-	@$(BIN)/python -m benchmarks.reads
+	@$(BIN)/python -m benchmarks
+
+bench-scale: .venv/installed-dev
+	@$(BIN)/python -m benchmarks.growth $(if $(SIZES),--sizes $(SIZES))
 
 openapi: .venv/installed-dev
 	@$(BIN)/flask --app app openapi write docs/openapi.json
