@@ -11,7 +11,8 @@ from config import ROOT
 from embeddings import KeptReadings, NoShelf, TorchEncoder
 from question_bank import Concept, load_topics
 from reading.key_terms import ReadText, Vectors
-from reading.mentions import ENOUGH_CONTEXT, OTHER_SENSE, PARAPHRASED, Mentions
+from reading.mentions import ENOUGH_CONTEXT, Mentions
+from reading.nearness import IN_CONTEXT
 from reading.words import content_of, content_places, roots_of, words_in
 from tests.fakes import WordEncoder
 
@@ -332,20 +333,20 @@ def test_an_answer_without_a_word_is_near_to_nothing() -> None:
 
 
 def test_a_name_that_has_another_sense_is_less_near_than_a_paraphrase() -> None:
-    assert OTHER_SENSE < PARAPHRASED
+    assert IN_CONTEXT.other_sense < IN_CONTEXT.paraphrased
 
 
 @pytest.mark.parametrize("answer", ["moon", context(20, "green")])
 def test_an_answer_that_names_nothing_mentions_a_concept_from_a_certain_nearness(answer: str) -> None:
-    assert said(answer).mention(["Deadlock"], [near(PARAPHRASED + 0.001)])
-    assert not said(answer).mention(["Deadlock"], [near(PARAPHRASED - 0.001)])
-    assert said(answer).mention([], [near(PARAPHRASED + 0.001)])
+    assert said(answer).mention(["Deadlock"], [near(IN_CONTEXT.paraphrased + 0.001)])
+    assert not said(answer).mention(["Deadlock"], [near(IN_CONTEXT.paraphrased - 0.001)])
+    assert said(answer).mention([], [near(IN_CONTEXT.paraphrased + 0.001)])
 
 
 def test_a_single_word_in_a_long_answer_has_another_sense_below_a_certain_nearness() -> None:
     answer = context(ENOUGH_CONTEXT)
-    assert said(answer).mention(["Deadlock"], [near(OTHER_SENSE + 0.001)])
-    assert not said(answer).mention(["Deadlock"], [near(OTHER_SENSE - 0.001)])
+    assert said(answer).mention(["Deadlock"], [near(IN_CONTEXT.other_sense + 0.001)])
+    assert not said(answer).mention(["Deadlock"], [near(IN_CONTEXT.other_sense - 0.001)])
     assert not said(answer).mention(["Deadlock"], [near(-1.0)])
 
 
