@@ -42,11 +42,15 @@ class Service:
         command = [str(BINARIES / "flask"), "--app", "app", *words]
         subprocess.run(command, cwd=ROOT, env=self.environment, capture_output=True, check=True)
 
-    def call(self, method: str, path: str, body: Any = None, *, token: str | None = None) -> Reply:
+    def call(
+        self, method: str, path: str, body: Any = None, *, token: str | None = None, key: str | None = None
+    ) -> Reply:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         headers = {"Content-Type": "application/json"}
         if token:
             headers["Authorization"] = f"Bearer {token}"
+        if key:
+            headers["Idempotency-Key"] = key
         try:
             connection.request(method, path, None if body is None else json.dumps(body), headers)
             reply = connection.getresponse()
