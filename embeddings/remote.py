@@ -3,6 +3,7 @@
 import hashlib
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import cached_property
@@ -141,9 +142,9 @@ class RemoteEncoder:
 
     def _read(self, texts: Sequence[str], passages: Sequence[Passage]) -> list[Vectors]:
         """A vector for each passage, in requests of bounded size."""
-        several = [passage.text for passage in passages]
+        parts = Counter(passage.text for passage in passages)
         written = [
-            _written(texts[passage.text], passage) if several.count(passage.text) > 1 else texts[passage.text] or " "
+            _written(texts[passage.text], passage) if parts[passage.text] > 1 else texts[passage.text] or " "
             for passage in passages
         ]
         requests = (written[first : first + PASSAGES_A_REQUEST] for first in range(0, len(written), PASSAGES_A_REQUEST))
