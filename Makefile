@@ -19,6 +19,7 @@ grade: .venv/installed
 
 bench: .venv/installed-dev
 	@OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.scoring
+	@$(BIN)/python -m benchmarks.reads
 
 openapi: .venv/installed-dev
 	@$(BIN)/flask --app app openapi write docs/openapi.json

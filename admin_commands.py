@@ -1,4 +1,4 @@
-"""The `flask users` and `flask questions` commands that do what administrators do over HTTP."""
+"""The `flask users`, `flask questions` and `flask stats` commands that do what administrators do over HTTP."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -22,6 +22,7 @@ MAX_TOPIC = 64
 
 users = AppGroup("users", help="Accounts.")
 questions = AppGroup("questions", help="The question bank.")
+stats = AppGroup("stats", help="Figures over all learners.")
 
 
 class Words(click.ParamType[str]):
@@ -39,7 +40,7 @@ class Words(click.ParamType[str]):
 
 
 @users.command("list")
-@click.option("--q", default="", help="Part of a username or email, in any case.")
+@click.option("--q", default="", help="Part of a username or email, in any case; of 1 or 2 characters, its beginning.")
 def list_users(q: str) -> None:
     """List the accounts, or those whose username or email contains a text."""
     found = 0
@@ -89,6 +90,13 @@ def audit(limit: int) -> None:
     """Show what was done irreversibly, by whom and to whom; newest first."""
     for entry in _administration().audit(limit=limit).rows:
         click.echo(_event(entry))
+
+
+@stats.command("recount")
+def recount() -> None:
+    """Count all learners anew, should their figures ever not be what the records say; answers wait meanwhile."""
+    _administration().recount_stats()
+    click.echo(f"All learners were counted by the policy {services().policy.label}.")
 
 
 @questions.command("list")

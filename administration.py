@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from accounts import LastAdministrator, Role, login_key
+from counts import UNITS
 from embeddings import KeptReadings, ModelEncoder
 from mastery import MasteryPolicy
 from models import AuditEvent, User, UserMastery
@@ -88,7 +89,7 @@ class Administration:
         self._clock = clock
 
     def users(self, q: str = "", *, limit: int, after: Place | None = None) -> Page[User]:
-        """The accounts whose username or email contains `q`, by id."""
+        """The accounts whose username or email contains `q` (or begins with fewer than 3 characters), by id."""
         return self._store.search_users(login_key(q), limit=limit, after=after)
 
     def user_named(self, login: str) -> User:
@@ -123,10 +124,24 @@ class Administration:
         return TopicStats(
             topic=topic,
             learners=total,
-            mean_mastery=sum(count.mastery_total for count in counts) / total if total else None,
+            mean_mastery=sum(count.mastery_units for count in counts) / UNITS / total if total else None,
             levels={level.name: learners.get(level.name, 0) for level in self._policy.levels},
             most_missed_concepts=tuple(missed),
         )
+
+    def prepare_stats(self) -> bool:
+        """Count all learners, unless they are counted by the policy in force; whether they were counted now."""
+        with self._store.transaction():
+            self._store.lock_counts()
+            missing = not self._store.is_counted(self._policy)
+            if missing:
+                self._store.count_anew(self._policy, at=self._clock())
+        return missing
+
+    def recount_stats(self) -> None:
+        """Count all learners anew; whoever answers meanwhile waits."""
+        with self._store.transaction():
+            self._store.count_anew(self._policy, at=self._clock())
 
     def reset(self, user_id: int, *, actor_id: int | None, topic: str, reason: str, dry_run: bool = False) -> Reset:
         """Delete a learner's mastery of a topic, or of `all`; see `reset_mastery`. Raises `NotFound`."""

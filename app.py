@@ -20,7 +20,7 @@ from api.limits import register_limits
 from api.security import register_tokens
 from commands import register_commands
 from config import ROOT, Settings, load_settings
-from database import prepare_engine
+from database import engine_options, prepare_engine
 from debugging import DebuggingController
 from embeddings import KeptReadings, ModelEncoder, encoder_for
 from metrics import MeasuredScorer, Metrics
@@ -75,12 +75,12 @@ def create_app(
 def _configure(app: Flask, settings: Settings) -> None:
     app.config.update(
         SQLALCHEMY_DATABASE_URI=settings.database_url,
-        # Statements are never logged with their parameters: those are learners' words and password hashes.
-        SQLALCHEMY_ENGINE_OPTIONS={"hide_parameters": True, "pool_pre_ping": not settings.is_sqlite},
+        SQLALCHEMY_ENGINE_OPTIONS=engine_options(is_sqlite=settings.is_sqlite),
         JWT_SECRET_KEY=settings.jwt_secret_key,
         JWT_ACCESS_TOKEN_EXPIRES=settings.access_token_lifetime,
         JWT_REFRESH_TOKEN_EXPIRES=settings.refresh_token_lifetime,
         JWT_TOKEN_LOCATION=["headers"],
+        JWT_COOKIE_CSRF_PROTECT=False,  # no cookie has a token: a claim against forged forms would only lengthen them
         MAX_CONTENT_LENGTH=MAX_BODY_BYTES,
         POLICY=settings.policy,
     )

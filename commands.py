@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from tqdm import tqdm
 
 from accounts import MAX_PASSWORD, MIN_PASSWORD
-from admin_commands import counted, questions, users, watched_batches
+from admin_commands import counted, questions, stats, users, watched_batches
 from administration import expected_texts, keep_readings, kept_texts
 from api.context import services
 from challenges import Challenge, load_challenges
@@ -31,6 +31,7 @@ def register_commands(app: Flask) -> None:
     """Attach the commands to the application."""
     app.cli.add_command(users)
     app.cli.add_command(questions)
+    app.cli.add_command(stats)
     app.cli.add_command(prepare)
     app.cli.add_command(grade)
 
@@ -43,6 +44,8 @@ def prepare() -> None:
     except SQLAlchemyError as error:
         raise click.ClickException(f"The database cannot be prepared: {error}") from error
     _make_model_ready()
+    if services().administration.prepare_stats():
+        click.echo(f"All learners were counted by the policy {services().policy.label}.")
     load_folder(QUESTIONS)
 
 

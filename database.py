@@ -1,21 +1,38 @@
 """What all tables share: names of constraints, column types, and how connections of each database behave."""
 
 import json
+import select
 import sqlite3
 import time
 from datetime import UTC, datetime
 from typing import Any
 
+import psycopg
 from sqlalchemy import Connection, DateTime, Dialect, Engine, MetaData, Text, event
+from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator
 
 WRITES = "gradus_writes"
 """Execution option of a connection whose transaction is going to write."""
 
+LOOKS = "gradus_looks"
+"""Execution option of a connection whose statements each stand alone. No transaction begins or ends for them: on
+PostgreSQL each of the two would be a round trip."""
+
 BUSY_TIMEOUT_MS = 15_000
 """How long a SQLite writer waits for its turn."""
 
+CONNECTIONS_KEPT = 8
+"""As many as gunicorn.conf.py has threads: those beyond it would be opened and closed again for every request."""
+
+RESTED_SECONDS = 5.0
+"""A connection to PostgreSQL that was not used for longer is asked whether it still answers."""
+
+_RESTS_SINCE = "gradus_rests_since"
+
+SEARCH = "users_search"
+"""How everything is called by which accounts are searched. Migration 0003 makes it, on each database in its own way."""
 
 NAMING_CONVENTION = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -64,11 +81,26 @@ class JsonText(TypeDecorator[Any]):
         return None if value is None else json.loads(value)
 
 
+def engine_options(*, is_sqlite: bool) -> dict[str, Any]:
+    """What the engine is made with. Statements are never logged with their parameters: those are learners' words."""
+    kept = {} if is_sqlite else {"pool_size": CONNECTIONS_KEPT, "pool_use_lifo": True}
+    return {"hide_parameters": True, **kept}
+
+
+def is_of_the_models(_item: object, name: str | None, _kind: str, _reflected: bool, _compared: object) -> bool:
+    """Alembic's `include_object`: the models say what there is, but for the search of accounts."""
+    return not (name or "").startswith(SEARCH)
+
+
 def prepare_engine(engine: Engine) -> None:
     """Attach what the engine's database needs; harmless to call again."""
     if engine.dialect.name == "sqlite" and not event.contains(engine, "connect", _connect_sqlite):
         event.listen(engine, "connect", _connect_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
+    if engine.dialect.name == "postgresql" and not event.contains(engine, "begin", _begin_postgresql):
+        event.listen(engine, "begin", _begin_postgresql)
+        event.listen(engine, "checkin", _rest_postgresql)
+        event.listen(engine, "checkout", _wake_postgresql)
 
 
 def _connect_sqlite(connection: Any, _record: Any) -> None:
@@ -96,5 +128,49 @@ def _switch_to_wal(cursor: Any) -> None:
 
 def _begin_sqlite(connection: Connection) -> None:
     """A writer takes the lock at once: one that read first would fail when it wants to write later."""
-    writes = connection.get_execution_options().get(WRITES, False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    options = connection.get_execution_options()
+    if not options.get(LOOKS):
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get(WRITES) else "BEGIN")
+
+
+def _begin_postgresql(connection: Connection) -> None:
+    """The driver sends BEGIN before the first statement, unless it is told that each stands alone."""
+    driver: Any = connection.connection.dbapi_connection
+    looks = bool(connection.get_execution_options().get(LOOKS))
+    if driver.autocommit is not looks:
+        driver.autocommit = looks
+
+
+def _rest_postgresql(_driver: Any, record: Any) -> None:
+    record.info[_RESTS_SINCE] = time.monotonic()
+
+
+def _wake_postgresql(driver: Any, record: Any, _proxy: Any) -> None:
+    """A connection that is dead is not handed out: it and all others are made anew.
+
+    Asking each time would be a round trip for every request. A server that closed the connection has said so on the
+    socket, which can be seen at once; only a network that broke in silence needs the question, after a rest.
+    """
+    rests_since = record.info.get(_RESTS_SINCE)
+    if rests_since is None:
+        return
+    rested = time.monotonic() - rests_since > RESTED_SECONDS
+    if (rested or _has_word_waiting(driver)) and not _answers(driver):
+        raise InvalidatePoolError
+
+
+def _has_word_waiting(driver: Any) -> bool:
+    if driver.closed:
+        return True
+    poll = select.poll()
+    poll.register(driver.fileno(), select.POLLIN)
+    return bool(poll.poll(0))
+
+
+def _answers(driver: Any) -> bool:
+    try:
+        driver.autocommit = True
+        driver.execute("")
+    except psycopg.Error:
+        return False
+    return True

@@ -33,6 +33,7 @@ class Metrics:
         self._request_seconds = Histogram(
             "gradus_http_request_seconds", "Seconds from a request to its reply.", labels, registry=self._registry
         )
+        self._by_labels: dict[tuple[str, ...], tuple[Counter, Histogram]] = {}
         self._answers = Counter("gradus_answers_scored", "Answers that were scored.", registry=self._registry)
         self._scoring_seconds = Histogram(
             "gradus_scoring_seconds", "Seconds that scoring an answer took.", registry=self._registry
@@ -43,12 +44,21 @@ class Metrics:
             multiprocess_mode="livemin",
             registry=self._registry,
         )
+        self._says_loaded: bool | None = None
 
     def note_request(self, *, method: str, route: str, status: int, seconds: float) -> None:
         """Count a request. `route` is the rule that was matched, never the path."""
-        labels = (method if method in METHODS else "other", route, str(status))
-        self._requests.labels(*labels).inc()
-        self._request_seconds.labels(*labels).observe(seconds)
+        count, times = self._of_request(method if method in METHODS else "other", route, str(status))
+        count.inc()
+        times.observe(seconds)
+
+    def _of_request(self, *labels: str) -> tuple[Counter, Histogram]:
+        """The figures under these labels: they are found once, not for every request."""
+        found = self._by_labels.get(labels)
+        if found is None:
+            found = self._requests.labels(*labels), self._request_seconds.labels(*labels)
+            self._by_labels[labels] = found
+        return found
 
     def note_scoring(self, *, seconds: float) -> None:
         """Count an answer that was scored."""
@@ -57,7 +67,9 @@ class Metrics:
 
     def note_model(self, *, loaded: bool) -> None:
         """Whether this process has the model in memory."""
-        self._model_loaded.set(loaded)
+        if loaded is not self._says_loaded:
+            self._model_loaded.set(loaded)
+            self._says_loaded = loaded
 
     def shown(self) -> bytes:
         """All figures, of all processes, in Prometheus' text format."""

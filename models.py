@@ -50,13 +50,14 @@ class User(db.Model):  # type: ignore[name-defined]
     """An account: a learner, or an administrator."""
 
     __tablename__ = "users"
+    __table_args__ = (Index(None, "role", "id"),)
 
     id: Mapped[int] = mapped_column(_BIG, primary_key=True)
     username: Mapped[str] = mapped_column(String(64))
     username_key: Mapped[str] = mapped_column(String(64), unique=True)
     email: Mapped[str] = mapped_column(String(254), unique=True)
     password_hash: Mapped[str] = mapped_column(String(255))
-    role: Mapped[str] = mapped_column(String(16), default="learner")
+    role: Mapped[str] = mapped_column(String(16), default="learner", active_history=True)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
@@ -98,7 +99,7 @@ class UserMastery(db.Model):  # type: ignore[name-defined]
     user_id: Mapped[int] = _owner(primary_key=True)
     topic: Mapped[str] = mapped_column(String(64), primary_key=True)
     id: Mapped[int] = mapped_column(BigInteger)
-    mastery_level: Mapped[float] = mapped_column(Float)
+    mastery_level: Mapped[float] = mapped_column(Float, active_history=True)
     semantic_avg: Mapped[float] = mapped_column(Float)
     keyword_avg: Mapped[float] = mapped_column(Float)
     sessions_attempted: Mapped[int] = mapped_column(Integer)
@@ -132,14 +133,12 @@ class UserMastery(db.Model):  # type: ignore[name-defined]
     @property
     def mastery(self) -> TopicMastery:
         """The record as plain data; raises `CorruptConceptDocument`."""
-        return TopicMastery(progress=self.progress, concepts=concepts_from_documents(self.get_concept_masteries()))
+        return mastery_from(self)
 
     @property
     def progress(self) -> TopicProgress:
         """The figures as plain data; a column that is NULL counts as its default."""
-        stored = {name: getattr(self, name) for name in PROGRESS_DEFAULTS}
-        values = {name: PROGRESS_DEFAULTS[name] if value is None else value for name, value in stored.items()}
-        return TopicProgress(**{**values, "current_difficulty": Difficulty(values["current_difficulty"])})
+        return _progress_from(self)
 
     def removed_figures(self) -> dict[str, Any]:
         """Everything this row says, unrounded, as the audit log keeps it; an unreadable document as its text."""
@@ -172,7 +171,7 @@ class UserMastery(db.Model):  # type: ignore[name-defined]
             semantic_score=semantic_score,
             keyword_score=keyword_score,
             response_time=response_time,
-            policy=_policy_in_force(),
+            policy=policy_in_force(),
         )
         self._take(progress, at=datetime.now(UTC))
         return self
@@ -185,10 +184,7 @@ class UserMastery(db.Model):  # type: ignore[name-defined]
 
     def get_concept_masteries(self) -> dict[str, dict[str, Any]]:
         """The stored concept document; raises `CorruptConceptDocument` where it is no JSON object of objects."""
-        try:
-            documents: dict[str, dict[str, Any]] = json.loads(self.concept_masteries or "{}")
-        except json.JSONDecodeError as error:
-            raise CorruptConceptDocument(f"The concept document of {self.topic!r} is not JSON: {error}.") from None
+        documents = _documents_from(self)
         concepts_from_documents(documents)
         return documents
 
@@ -231,7 +227,26 @@ class UserMastery(db.Model):  # type: ignore[name-defined]
         }
 
 
-def _policy_in_force() -> MasteryPolicy:
+def mastery_from(row: Any) -> TopicMastery:
+    """A record as plain data, from anything that has its columns; raises `CorruptConceptDocument`."""
+    return TopicMastery(progress=_progress_from(row), concepts=concepts_from_documents(_documents_from(row)))
+
+
+def _progress_from(row: Any) -> TopicProgress:
+    stored = {name: getattr(row, name) for name in PROGRESS_DEFAULTS}
+    values = {name: PROGRESS_DEFAULTS[name] if value is None else value for name, value in stored.items()}
+    return TopicProgress(**{**values, "current_difficulty": Difficulty(values["current_difficulty"])})
+
+
+def _documents_from(row: Any) -> dict[str, dict[str, Any]]:
+    try:
+        documents: dict[str, dict[str, Any]] = json.loads(row.concept_masteries or "{}")
+    except json.JSONDecodeError as error:
+        raise CorruptConceptDocument(f"The concept document of {row.topic!r} is not JSON: {error}.") from None
+    return documents
+
+
+def policy_in_force() -> MasteryPolicy:
     """The application's policy; outside an application the reference."""
     policy: MasteryPolicy = current_app.config.get("POLICY", REFERENCE) if has_app_context() else REFERENCE
     return policy
@@ -395,14 +410,16 @@ class DebuggingChallenge(db.Model):  # type: ignore[name-defined]
 class IdempotencyKey(db.Model):  # type: ignore[name-defined]
     """The reply to a request that may be repeated. It commits together with what the request changed.
 
-    `user_id` is 0 for requests before signing in; so it cannot refer to an account.
+    `user_id` is 0 for requests before signing in; so it cannot refer to an account. `account_id` is then the account
+    that the reply tells of, if it tells of any.
     """
 
     __tablename__ = "idempotency_keys"
-    __table_args__ = (Index(None, "user_id", "created_at"),)
+    __table_args__ = (Index(None, "user_id", "created_at"), Index(None, "account_id"))
 
     user_id: Mapped[int] = mapped_column(_BIG, primary_key=True, autoincrement=False)
     key: Mapped[str] = mapped_column(String(255), primary_key=True)
+    account_id: Mapped[int | None] = mapped_column(_BIG)
     fingerprint: Mapped[str] = mapped_column(String(64))
     status: Mapped[int] = mapped_column(Integer)
     headers: Mapped[dict[str, str]] = mapped_column(JsonText)
@@ -429,7 +446,7 @@ class AuditEvent(db.Model):  # type: ignore[name-defined]
     """Something irreversible that was done to an account, by whom, and the figures that it removed."""
 
     __tablename__ = "audit_events"
-    __table_args__ = (Index(None, "user_id", "id"),)
+    __table_args__ = (Index(None, "user_id", "id"), Index(None, "actor_id"))
 
     id: Mapped[int] = mapped_column(_BIG, primary_key=True)
     at: Mapped[datetime] = mapped_column(UtcDateTime)

@@ -262,8 +262,11 @@ class Scorer:
         texts = concept.descriptions
         if not texts:
             return []
-        spans = [content_places(text) for text in texts]
-        return self._descriptions.get(texts, lambda: [reading.spans for reading in self._kept.read(texts, spans)])
+
+        def read() -> list[Vectors]:
+            return [reading.spans for reading in self._kept.read(texts, [content_places(text) for text in texts])]
+
+        return self._descriptions.get(texts, read)
 
     def _silent(
         self, expected: str, question: str, keywords: Sequence[str], concepts: Sequence[Concept]

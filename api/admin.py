@@ -5,7 +5,7 @@ from functools import wraps
 from typing import Any, TypeVar
 
 import orjson
-from flask import request
+from flask import Response, request
 from werkzeug.exceptions import BadRequest, UnsupportedMediaType
 
 from accounts import Role
@@ -14,9 +14,9 @@ from api.context import learner, services
 from api.cursors import to_cursor
 from api.history import next_link
 from api.http import ApiBlueprint, whole_body
+from api.mastery_views import json_reply, progress_view
 from api.problems import PROBLEM_TYPE, BankFileProblemSchema
-from api.progress import progress_view
-from api.schemas.accounts import MeSchema
+from api.schemas.accounts import MeSchema, UserSchema
 from api.schemas.admin import (
     AdminResetRequestSchema,
     AdminResetSchema,
@@ -68,7 +68,7 @@ def bank_files(view: View) -> View:
 @blueprint.query(UserListQuerySchema)
 @blueprint.response(200, UserListSchema)
 def users(query: dict[str, Any]) -> Any:
-    """Accounts whose username or email contains `q`, by id."""
+    """Accounts whose username or email contains `q`, or begins with it where it is shorter than 3 characters; by id."""
     page = services().administration.users(query["q"], limit=query["limit"], after=query["cursor"])
     cursor = to_cursor(page.next_place)
     return {"users": page.rows, "next_cursor": cursor}, 200, next_link(cursor)
@@ -79,10 +79,10 @@ def users(query: dict[str, Any]) -> Any:
 @blueprint.conditional(versions_of)
 @blueprint.response(200, UserProgressSchema)
 @blueprint.problems(404)
-def progress(user_id: int) -> dict[str, Any]:
+def progress(user_id: int) -> Response:
     """One learner's progress, as the learner sees it."""
     user, rows = services().administration.progress_of(user_id)
-    return {"user": user, **progress_view(rows)}
+    return json_reply({**progress_view(rows), "user": UserSchema().dump(user)})
 
 
 @blueprint.get("/stats")

@@ -2,9 +2,7 @@
 
 from typing import Any
 
-from flask_jwt_extended import get_jwt
-
-from api.context import learner, login_family, services, token_owner
+from api.context import learner, services
 from api.http import ApiBlueprint
 from api.schemas.accounts import (
     ChangePasswordSchema,
@@ -16,6 +14,7 @@ from api.schemas.accounts import (
     TokensSchema,
 )
 from api.security import tokens_for
+from api.tokens import login_family, token_id, token_owner
 
 blueprint = ApiBlueprint("accounts", __name__, url_prefix="/api/auth", description="Register, sign in, sign out")
 
@@ -47,7 +46,7 @@ def login(body: dict[str, Any]) -> dict[str, Any]:
 @blueprint.response(200, TokensSchema)
 def refresh() -> dict[str, Any]:
     """Spend a refresh token for a new pair; spending it twice ends the login."""
-    grant = services().accounts.refresh(user_id=token_owner(), family_id=login_family(), jti=get_jwt()["jti"])
+    grant = services().accounts.refresh(user_id=token_owner(), family_id=login_family(), jti=token_id())
     return tokens_for(grant)
 
 
@@ -79,4 +78,4 @@ def change_password(body: dict[str, str]) -> dict[str, bool]:
 @blueprint.response(200, MeSchema)
 def me() -> dict[str, Any]:
     """The account behind the token."""
-    return {"user": learner()}
+    return {"user": services().store.user(learner().id)}

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from flask import current_app, g
-from flask_jwt_extended import get_jwt, get_jwt_identity
 
 from accounts import Accounts
 from adaptive_controller import AdaptiveInterviewController
@@ -15,10 +14,9 @@ from debugging import DebuggingController
 from embeddings import ModelEncoder
 from mastery import MasteryPolicy
 from metrics import Metrics
-from models import User
 from observations import Observer
 from scoring import Scorer
-from store import Store
+from store import SignedIn, Store
 
 EXTENSION = "gradus"
 
@@ -47,18 +45,7 @@ def services() -> Services:
     return found
 
 
-def learner() -> User:
-    """The account behind the request's access token, as the database has it now."""
-    user: User = g.learner
-    return user
-
-
-def token_owner() -> int:
-    """The id of the account that the request's token names."""
-    return int(get_jwt_identity())
-
-
-def login_family() -> str:
-    """The login that the request's token descends from."""
-    family: str = get_jwt()["fam"]
-    return family
+def learner() -> SignedIn:
+    """The account behind the request's access token, with the role that it has now."""
+    found: SignedIn = g.learner
+    return found

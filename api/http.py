@@ -15,10 +15,11 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, UnsupportedMediaType
 
 from accounts import Role
-from api.conditional import conditional
+from api.conditional import conditional, mastery_read
 from api.problems import PROBLEM_TYPE, ProblemSchema, register_errors
 from api.retries import retry_safe
 from api.security import guard
+from store import Shown
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -28,6 +29,15 @@ KEY_SCHEMA = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[
 KEY_DESCRIPTION = (
     "A word of the client's own, kept for 72 hours: the same request under it has one effect and one reply."
 )
+
+COMMON_HEADERS = (
+    ("X-Content-Type-Options", "nosniff"),
+    ("Referrer-Policy", "no-referrer"),
+    ("X-Frame-Options", "DENY"),
+    ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
+)
+PRIVATE_HEADERS = (*COMMON_HEADERS, ("Cache-Control", "private, no-cache"), ("Vary", "Authorization"))
+"""Headers of every reply, and of those about somebody, where the view gave none of that name."""
 
 PHRASES = {
     400: "The body is not JSON",
@@ -125,7 +135,7 @@ class ApiBlueprint(Blueprint):
         """A route whose operation is named after its area and its view, so that generated clients read well."""
 
         def decorate(view: View) -> View:
-            named = self.doc(operationId=f"{self.name}_{view.__name__}")(view)
+            named = _documented(view, self.doc(operationId=f"{self.name}_{view.__name__}"))
             routed: View = super(ApiBlueprint, self).route(rule, **options)(named)
             return routed
 
@@ -133,35 +143,49 @@ class ApiBlueprint(Blueprint):
 
     def signed_in(self, view: View) -> View:
         """The view needs an access token; the token is checked before anything else is looked at."""
-        documented: View = self.problems(401)(self.doc(security=[{"accessToken": []}])(guard(view)))
+        documented: View = self.problems(401)(_documented(guard(view), self.doc(security=[{"accessToken": []}])))
         return documented
 
     def admin(self, view: View) -> View:
         """The view needs an access token of an administrator; the role is read anew for every request."""
         guarded = guard(view, role=Role.ADMIN)
-        documented: View = self.problems(401, 403)(self.doc(security=[{"accessToken": []}])(guarded))
+        documented: View = self.problems(401, 403)(_documented(guarded, self.doc(security=[{"accessToken": []}])))
         return documented
 
     def retry_safe(self, view: View) -> View:
         """The view heeds `Idempotency-Key`: repeated requests have one effect and get the same reply."""
         parameter = {"in": "header", "name": "Idempotency-Key", "schema": KEY_SCHEMA, "description": KEY_DESCRIPTION}
-        documented: View = self.problems(409, 422)(self.doc(parameters=[parameter])(retry_safe(view)))
+        documented: View = self.problems(409, 422)(_documented(retry_safe(view), self.doc(parameters=[parameter])))
         return documented
 
     def conditional(self, versions: Callable[..., object]) -> Callable[[View], View]:
         """The view heeds `If-None-Match`: see `api.conditional`."""
 
         def decorate(view: View) -> View:
-            parameter = {"in": "header", "name": "If-None-Match", "schema": {"type": "string"}}
-            unchanged = self.alt_response(304, description="Unchanged since the ETag in If-None-Match")
-            decorated: View = unchanged(self.doc(parameters=[parameter])(conditional(versions)(view)))
+            decorated: View = self._documented_as_conditional(conditional(versions)(view))
             return decorated
 
         return decorate
 
+    def mastery_read(self, shown: Shown) -> Callable[[View], View]:
+        """The view needs an access token and heeds `If-None-Match`: see `api.conditional.mastery_read`."""
+
+        def decorate(view: View) -> View:
+            read = self._documented_as_conditional(mastery_read(shown)(view))
+            decorated: View = self.problems(401)(_documented(read, self.doc(security=[{"accessToken": []}])))
+            return decorated
+
+        return decorate
+
+    def _documented_as_conditional(self, view: Any) -> Any:
+        parameter = {"in": "header", "name": "If-None-Match", "schema": {"type": "string"}}
+        unchanged = self.alt_response(304, description="Unchanged since the ETag in If-None-Match")
+        return _documented(_documented(view, self.doc(parameters=[parameter])), unchanged)
+
     def refreshing(self, view: View) -> View:
         """The view needs a refresh token."""
-        documented: View = self.problems(401)(self.doc(security=[{"refreshToken": []}])(guard(view, refresh=True)))
+        guarded = guard(view, refresh=True)
+        documented: View = self.problems(401)(_documented(guarded, self.doc(security=[{"refreshToken": []}])))
         return documented
 
     def problems(self, *codes: int) -> Callable[[View], View]:
@@ -169,9 +193,10 @@ class ApiBlueprint(Blueprint):
 
         def decorate(view: View) -> View:
             for code in codes:
-                view = self.alt_response(
+                told = self.alt_response(
                     code, schema=ProblemSchema, content_type=PROBLEM_TYPE, description=PHRASES[code]
-                )(view)
+                )
+                view = _documented(view, told)
             return view
 
         return decorate
@@ -200,6 +225,12 @@ class ApiBlueprint(Blueprint):
         return decorate
 
 
+def _documented(view: Any, decorator: Callable[[Any], Any]) -> Any:
+    """The view with the documentation that the decorator gives, without the call that it would add to every request."""
+    view._apidoc = decorator(view)._apidoc
+    return view
+
+
 def whole_body(req: Request) -> bytes:
     """The body, or 413: one that comes without its length is cut off at the limit, and would be taken for a whole."""
     body = req.get_data(cache=True)
@@ -217,12 +248,12 @@ def give_request_id() -> None:
 def add_common_headers(response: Response) -> Response:
     """Headers that every reply carries."""
     response.headers["X-Request-ID"] = g.get("request_id") or uuid.uuid4().hex
-    response.headers.setdefault("X-Content-Type-Options", "nosniff")
-    response.headers.setdefault("Referrer-Policy", "no-referrer")
-    response.headers.setdefault("X-Frame-Options", "DENY")
-    response.headers.setdefault("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
-    if request.path.startswith("/api/"):
-        response.headers.setdefault("Cache-Control", "private, no-cache")
+    private = request.path.startswith("/api/")
+    given = {name.lower() for name, _ in response.headers}
+    for name, value in PRIVATE_HEADERS if private else COMMON_HEADERS:
+        if name.lower() not in given:
+            response.headers.add(name, value)
+    if private and "vary" in given:
         response.vary.add("Authorization")
     return response
 

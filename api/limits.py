@@ -5,13 +5,11 @@ from typing import Any
 
 import orjson
 from flask import Flask, request
-from flask_jwt_extended import get_jwt_identity, verify_jwt_in_request
-from flask_jwt_extended.exceptions import JWTExtendedException
 from flask_limiter import Limiter
-from jwt import PyJWTError
 
 from accounts import login_key
 from api.problems import LIMITER
+from api.tokens import TokenRefused, token_owner, verified_claims
 from config import Settings
 
 EVERYTHING = "600 per minute"
@@ -25,11 +23,10 @@ def address() -> str:
 def learner_or_address() -> str:
     """Who asks: the account of a valid token, or else the address."""
     try:
-        verify_jwt_in_request(optional=True)
-    except (JWTExtendedException, PyJWTError):
+        verified_claims()
+    except TokenRefused:
         return address()
-    identity = get_jwt_identity()
-    return f"account {identity}" if identity else address()
+    return f"account {token_owner()}"
 
 
 def address_and_name() -> str:

@@ -1,15 +1,15 @@
 """What a learner has mastered, over HTTP."""
 
 from collections.abc import Sequence
-from statistics import fmean
 from typing import Any
 
-import orjson
+from flask import Response
+from sqlalchemy import Row
 
 from adaptive_state import TopicMastery
-from api.conditional import mastery_versions
 from api.context import learner, services
 from api.http import ApiBlueprint
+from api.mastery_views import json_reply, progress_view, topic_view
 from api.schemas.mastery import (
     PolicySchema,
     ProgressSchema,
@@ -18,31 +18,29 @@ from api.schemas.mastery import (
     TopicListSchema,
     TopicMasterySchema,
 )
-from models import UserMastery
+from models import mastery_from
 from question_bank import RESERVED_TOPIC
 from resets import Reset, reset_mastery
+from store import Shown
 
 blueprint = ApiBlueprint("mastery", __name__, url_prefix="/api", description="Progress, mastery, topics, policy")
 
 
 @blueprint.get("/user/progress")
-@blueprint.signed_in
-@blueprint.conditional(mastery_versions)
+@blueprint.mastery_read(Shown.PROGRESS)
 @blueprint.response(200, ProgressSchema)
-def progress() -> dict[str, Any]:
+def progress(rows: Sequence[Row[Any]]) -> Response:
     """All topics that the learner has practised, and the overall figures."""
-    return progress_view(services().store.masteries(learner().id))
+    return json_reply(progress_view(rows))
 
 
 @blueprint.get("/adaptive/mastery/<topic>")
-@blueprint.signed_in
-@blueprint.conditional(mastery_versions)
+@blueprint.mastery_read(Shown.RECORD)
 @blueprint.response(200, TopicMasterySchema)
-def topic_mastery(topic: str) -> dict[str, Any]:
+def topic_mastery(rows: Sequence[Row[Any]], topic: str) -> Response:
     """One topic with its concepts; all zeros and `exists: false` for a topic without a record."""
-    row = None if "\x00" in topic else services().store.mastery(learner().id, topic)
-    mastery = row.mastery if row else TopicMastery()
-    return {"mastery": _mastery_of(topic, mastery), "concepts": mastery.concepts, "exists": row is not None}
+    mastery = mastery_from(rows[0]) if rows else TopicMastery()
+    return json_reply(topic_view(topic, mastery, exists=bool(rows)))
 
 
 @blueprint.post("/user/reset_mastery")
@@ -90,54 +88,6 @@ def topics() -> dict[str, Any]:
             for topic in services().store.bank()
             if topic.active_questions
         ]
-    }
-
-
-def progress_view(rows: Sequence[UserMastery]) -> dict[str, Any]:
-    """Mastery records as clients see them, with the overall figures."""
-    return {"topics": {row.topic: _progress_of(row) for row in rows}, "overall": _overall(rows)}
-
-
-def _progress_of(row: UserMastery) -> dict[str, Any]:
-    policy = services().policy
-    return {
-        "mastery": row.mastery_level,
-        "sessions_attempted": row.sessions_attempted,
-        "questions_attempted": row.questions_attempted,
-        "correct_count": row.correct_count,
-        "last_session_date": row.last_session_date,
-        "semantic_avg": row.semantic_avg,
-        "keyword_avg": row.keyword_avg,
-        "weak_concepts": orjson.loads(row.weak_concepts),
-        "strong_concepts": orjson.loads(row.strong_concepts),
-        "current_difficulty": row.current_difficulty,
-        "mastery_velocity": row.mastery_velocity,
-        "level": policy.level_name(row.mastery_level),
-        "early_estimate": policy.is_early_estimate(row.questions_attempted),
-    }
-
-
-def _overall(rows: Any) -> dict[str, Any]:
-    return {
-        "avg_mastery": fmean(row.mastery_level for row in rows) if rows else 0.0,
-        "total_sessions": sum(row.sessions_attempted for row in rows),
-        "topics_count": len(rows),
-        "total_questions": sum(row.questions_attempted for row in rows),
-    }
-
-
-def _mastery_of(topic: str, mastery: TopicMastery) -> dict[str, Any]:
-    policy, figures, concepts = services().policy, mastery.progress, mastery.concepts.values()
-    return {
-        **vars(figures),
-        "topic": topic,
-        "weak_concepts": [concept.name for concept in concepts if concept.is_weak],
-        "strong_concepts": [concept.name for concept in concepts if concept.is_strong],
-        "concept_stagnation": {
-            concept.name: concept.stagnation_count for concept in concepts if concept.stagnation_count > 0
-        },
-        "level": policy.level_name(figures.mastery_level),
-        "early_estimate": policy.is_early_estimate(figures.questions_attempted),
     }
 
 

@@ -10,13 +10,13 @@ from typing import Any
 
 import orjson
 from flask import Response, current_app, g, make_response, request
-from flask_jwt_extended import get_jwt, get_jwt_identity, verify_jwt_in_request
 from werkzeug.exceptions import HTTPException
 
-from accounts import LoginEnded, login_key
-from api.context import login_family, services, token_owner
+from accounts import LOGIN_ENDED, LoginEnded, login_key
+from api.context import services
 from api.problems import KINDS
 from api.security import signed_again, without_signature
+from api.tokens import NoToken, login_family, token_id, token_owner, verified_claims
 from store import AlreadyDone, KeptReply, KeyReused, RetryKey, StillRunning, UnusableKey
 
 HEADER = "Idempotency-Key"
@@ -96,8 +96,17 @@ def _keep(retry: RetryKey, reply: Response) -> None:
     headers = {name: reply.headers[name] for name in KEPT_HEADERS if name in reply.headers}
     with services().store.transaction():
         services().store.keep_reply(
-            retry, status=reply.status_code, headers=headers, body=_with_tokens(reply.get_data(), without_signature)
+            retry,
+            status=reply.status_code,
+            headers=headers,
+            body=_with_tokens(reply.get_data(), without_signature),
+            account_id=None if retry.user_id else _account_in(reply.get_data()),
         )
+
+
+def _account_in(body: bytes) -> int | None:
+    """The account whose tokens a reply carries."""
+    return orjson.loads(body)["user"]["id"] if b'"access_token"' in body else None
 
 
 def _kept(retry: RetryKey) -> Response | None:
@@ -128,17 +137,17 @@ def _retry_key(key: str) -> RetryKey:
     """Which request this is. Who has not signed in is told apart by the name in the request: see decision 9."""
     if "learner" in g:
         return RetryKey(user_id=g.learner.id, key=key, fingerprint=_fingerprint())
-    verify_jwt_in_request(optional=True, refresh=_is_refresh())
-    owner = int(get_jwt_identity() or 0)
-    if owner:
-        return RetryKey(user_id=owner, key=key, fingerprint=_fingerprint(get_jwt()["jti"]))
-    return RetryKey(user_id=0, key=_keyed_hash(request.path, key, _names_in_body()), fingerprint=_fingerprint())
+    try:
+        verified_claims(refresh=_is_refresh())
+    except NoToken:
+        return RetryKey(user_id=0, key=_keyed_hash(request.path, key, _names_in_body()), fingerprint=_fingerprint())
+    return RetryKey(user_id=token_owner(), key=key, fingerprint=_fingerprint(token_id()))
 
 
 def _expect_login() -> None:
     """A reply with tokens is not repeated once its login is over; raises `LoginEnded`."""
     if _is_refresh() and services().store.signed_in(token_owner(), login_family(), now=services().clock()) is None:
-        raise LoginEnded("This login is over. Please sign in again.")
+        raise LoginEnded(LOGIN_ENDED)
 
 
 def _is_refresh() -> bool:

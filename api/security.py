@@ -5,13 +5,15 @@ from functools import wraps
 from typing import Any
 
 from flask import Flask, Response, current_app, g
-from flask_jwt_extended import JWTManager, create_access_token, create_refresh_token, verify_jwt_in_request
+from flask_jwt_extended import JWTManager, create_access_token, create_refresh_token
 from jwt.algorithms import get_default_algorithms
 from jwt.utils import base64url_encode
 
-from accounts import Grant, LoginEnded, Role, RoleNeeded
-from api.context import login_family, services, token_owner
+from accounts import LOGIN_ENDED, Grant, LoginEnded, Role, RoleNeeded
+from api.context import services
 from api.problems import problem
+from api.tokens import TokenRefused, login_family, token_owner, verified_claims
+from store import SignedIn
 
 
 def guard(view: Callable[..., Any], *, refresh: bool = False, role: Role | None = None) -> Callable[..., Any]:
@@ -23,17 +25,22 @@ def guard(view: Callable[..., Any], *, refresh: bool = False, role: Role | None 
 
     @wraps(view)
     def guarded(*args: Any, **kwargs: Any) -> Any:
-        verify_jwt_in_request(refresh=refresh)
+        verified_claims(refresh=refresh)
         if not refresh:
             now = services().clock()
-            g.learner = services().store.signed_in(token_owner(), login_family(), now=now)
-            if g.learner is None:
-                raise LoginEnded("This login is over. Please sign in again.")
+            admit(services().store.signed_in(token_owner(), login_family(), now=now))
             if role is not None and g.learner.role != role:
                 raise RoleNeeded(f"This needs the role {role}.")
         return view(*args, **kwargs)
 
     return guarded
+
+
+def admit(found: SignedIn | None) -> None:
+    """The request goes on in the name of that account; raises `LoginEnded` where there is none."""
+    if found is None:
+        raise LoginEnded(LOGIN_ENDED)
+    g.learner = found
 
 
 def tokens_for(grant: Grant) -> dict[str, Any]:
@@ -62,20 +69,9 @@ def signed_again(unsigned: str) -> str:
 
 def register_tokens(app: Flask) -> None:
     """Attach token handling; every refusal is a 401 problem."""
-    manager = JWTManager(app)
-    manager.unauthorized_loader(lambda _reason: _refused("A bearer token is needed."))
-    manager.invalid_token_loader(lambda _reason: _refused("This token is not valid."))
-    manager.expired_token_loader(lambda _header, _claims: _refused("This token has expired."))
-    manager.token_verification_loader(_has_own_claims)
-    manager.token_verification_failed_loader(lambda _header, _claims: _refused("This token is not valid."))
+    JWTManager(app)
+    app.register_error_handler(TokenRefused, _refused)
 
 
-def _has_own_claims(_header: dict[str, Any], claims: dict[str, Any]) -> bool:
-    """Whether the token names an account and a login, as ours do."""
-    subject = claims.get("sub")
-    numbered = isinstance(subject, str) and subject.isascii() and subject.isdigit() and len(subject) < 19
-    return numbered and isinstance(claims.get("fam"), str)
-
-
-def _refused(reason: str) -> Response:
-    return problem(401, reason, name="unauthorized")
+def _refused(refusal: TokenRefused) -> Response:
+    return problem(401, str(refusal), name="unauthorized")

@@ -1,7 +1,8 @@
 """BoundedEncoder: answers take turns at the model, and only so many wait."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from embeddings.readings import ModelBusy, ModelEncoder, Reading, Spans
 
@@ -14,8 +15,16 @@ class BoundedEncoder:
 
     def __init__(self, encoder: ModelEncoder, *, waiting: int, running: int = 1) -> None:
         self._encoder = encoder
-        self._places = threading.BoundedSemaphore(running + waiting)
+        self._running = running
+        self._places = running + waiting
+        self._taken = 0
+        self._counting = threading.Lock()
         self._turns = threading.BoundedSemaphore(running)
+
+    @property
+    def waiting(self) -> int:
+        """How many wait at this moment."""
+        return max(0, self._taken - self._running)
 
     @property
     def name(self) -> str:
@@ -43,16 +52,24 @@ class BoundedEncoder:
 
     def read(self, texts: Sequence[str], spans: Sequence[Spans]) -> list[Reading]:
         """See `Encoder.read`; raises `ModelBusy` when too many wait already."""
-        if not self._places.acquire(blocking=False):
-            raise ModelBusy("Many answers wait for the embedding model at this moment. Please try again.")
-        try:
+        with self._place():
             return [
                 reading
                 for first in range(0, len(texts), TEXTS_A_TURN)
                 for reading in self._read(texts[first : first + TEXTS_A_TURN], spans[first : first + TEXTS_A_TURN])
             ]
+
+    @contextmanager
+    def _place(self) -> Iterator[None]:
+        with self._counting:
+            if self._taken >= self._places:
+                raise ModelBusy("Many answers wait for the embedding model at this moment. Please try again.")
+            self._taken += 1
+        try:
+            yield
         finally:
-            self._places.release()
+            with self._counting:
+                self._taken -= 1
 
     def _read(self, texts: Sequence[str], spans: Sequence[Spans]) -> list[Reading]:
         with self._turns:

@@ -6,7 +6,7 @@ from alembic import context
 from flask import current_app
 from sqlalchemy import Connection, text
 
-from database import WRITES, JsonText, UtcDateTime
+from database import WRITES, JsonText, UtcDateTime, is_of_the_models
 from models import db
 
 MIGRATION_LOCK = 0x67726164
@@ -28,6 +28,7 @@ def run(connection: Connection) -> None:
         connection=connection,
         target_metadata=db.metadata,
         render_item=render_plain_type,
+        include_object=is_of_the_models,
         transactional_ddl=True,
         **arguments,
     )

@@ -1,6 +1,6 @@
 """Key terms: what an answer should contain, and how much of each was found in it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
@@ -171,8 +171,14 @@ class ReadText:
     @cached_property
     def initials(self) -> dict[str, Run]:
         """Neighbouring words by their initials; at least two of them carry meaning."""
-        runs = runs_of(self.words, INITIALS)
-        return {initials_of(run): run for run in runs if sum(word.is_content for word in run) > 1}
+        letters = initials_of(self.words)
+        carries = [word.is_content for word in self.words]
+        return {
+            letters[at : at + length]: tuple(self.words[at : at + length])
+            for length in INITIALS
+            for at in range(len(letters) - length + 1)
+            if sum(carries[at : at + length]) > 1
+        }
 
 
 class TermFinder:
@@ -183,6 +189,7 @@ class TermFinder:
         self._answer = answer
         self._nearness = nearness
         self._found: dict[Word, TermCredit | None] = {}
+        self._nearest: dict[str, tuple[float, Word] | None] = {}
 
     def find(self, term: KeyTerm, *, near_from: float | None = None) -> TermCredit:
         """The credit for a term; one of several words has that of its worst.
@@ -194,6 +201,8 @@ class TermFinder:
             if form and (word := self._answer.typed.get(form)) and (match is Match.COMPOUND or _abbreviates(word)):
                 return replace(_credit(word, 1.0, match, (word,)), term=term.surface)
         found = [self._find(part, near_from) for part in term.parts]
+        if len(found) == 1 and found[0].term == term.surface:
+            return found[0]
         worst = min(found, key=lambda one: one.credit)
         if worst.credit == 0.0:
             return replace(worst, term=term.surface)
@@ -208,13 +217,13 @@ class TermFinder:
         return self._found[part] or self._near(part, near_from)
 
     def _find_word(self, part: Word) -> TermCredit | None:
-        for match, run in (
-            (Match.WORD, self._same_root(part)),
-            (Match.COMPOUND, self._compound(part)),
-            (Match.INITIALS, self._initials(part)),
-            (Match.TYPO, self._typo(part)),
+        for match, look in (
+            (Match.WORD, self._same_root),
+            (Match.COMPOUND, self._compound),
+            (Match.INITIALS, self._initials),
+            (Match.TYPO, self._typo),
         ):
-            if run:
+            if run := look(part):
                 return _credit(part, 1.0, match, run)
         return None
 
@@ -241,26 +250,32 @@ class TermFinder:
 
     def _near(self, part: Word, near_from: float) -> TermCredit:
         """Partial credit for the answer's nearest word; a number is right or wrong."""
-        rows = self._expected.rows.get(part.root, [])
-        if not rows or not len(self._answer.vectors) or part.is_number:
+        if part.root not in self._nearest:
+            self._nearest[part.root] = None if part.is_number else self._nearest_to(part.root)
+        nearest = self._nearest[part.root]
+        credit = ramp(nearest[0], near_from, self._nearness.term_full) if nearest else 0.0
+        if nearest is None or credit == 0.0:
             return _credit(part, 0.0, Match.NONE, ())
-        cosines = self._cosines[rows].max(axis=0)
-        best = int(cosines.argmax())
-        credit = ramp(float(cosines[best]), near_from, self._nearness.term_full)
-        if credit == 0.0:
-            return _credit(part, 0.0, Match.NONE, ())
-        return _credit(part, credit, Match.MEANING, (self._answer.content[best],))
+        return _credit(part, credit, Match.MEANING, (nearest[1],))
+
+    def _nearest_to(self, root: str) -> tuple[float, Word] | None:
+        """The answer's word that is nearest to one of this root in the expected answer, and its cosine."""
+        rows = self._expected.rows.get(root, [])
+        if not rows or not len(self._answer.vectors):
+            return None
+        cosine, place = max((self._nearest_by_row[row] for row in rows), key=lambda nearest: nearest[0])
+        return cosine, self._answer.content[place]
 
     @cached_property
-    def _cosines(self) -> Vectors:
-        """Of each content word of the expected answer with each of the answer, shape (expected, answer)."""
+    def _nearest_by_row(self) -> list[tuple[float, int]]:
+        """For each content word of the expected answer the greatest cosine, and that of which of the answer's it is."""
         cosines: Vectors = self._expected.vectors @ self._answer.vectors.T
-        return cosines
+        return list(zip(cosines.max(axis=1).tolist(), cosines.argmax(axis=1).tolist(), strict=True))
 
     @cached_property
     def _compounded(self) -> dict[str, Run]:
         """Roots of neighbouring words of the expected answer that the answer writes as one."""
-        shortened = self._shortened(self._expected.compounds.items())
+        shortened = self._shortened(self._expected.compounds)
         return {
             word.root: (typed,) for typed, run in shortened if len(typed.folded) >= MIN_JOINED_LETTERS for word in run
         }
@@ -268,13 +283,13 @@ class TermFinder:
     @cached_property
     def _abbreviated(self) -> dict[str, Run]:
         """Roots of neighbouring words of the expected answer for which the answer has their initials."""
-        shortened = self._shortened(self._expected.initials.items())
+        shortened = self._shortened(self._expected.initials)
         return {word.root: (typed,) for typed, run in shortened if _abbreviates(typed, run) for word in run}
 
-    def _shortened(self, runs: Iterable[tuple[str, Run]]) -> list[tuple[Word, Run]]:
+    def _shortened(self, runs: Mapping[str, Run]) -> list[tuple[Word, Run]]:
         """The runs for which the answer has one word, with it."""
         typed = self._answer.typed
-        return [(typed[name], run) for name, run in runs if name in typed]
+        return [(typed[name], run) for name, run in runs.items() if name in typed] if typed.keys() & runs.keys() else []
 
 
 def _credit(part: Word, credit: float, match: Match, run: Run) -> TermCredit:

@@ -1,19 +1,22 @@
 """Mentions: whether an answer brings a concept in, by name or by saying what it is."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property, lru_cache
+from typing import TypeVar
 
 import numpy as np
 
-from reading.key_terms import INITIALS, ReadText, Vectors, is_typo
+from reading.key_terms import INITIALS, MIN_TYPO_LETTERS, ReadText, Vectors, is_typo
 from reading.nearness import IN_CONTEXT, Nearness
 from reading.words import MIN_JOINED_LETTERS, Word, initials_of, words_in
+
+V = TypeVar("V")
 
 ENOUGH_CONTEXT = 8
 """Content words from which an answer shows in which sense it uses a word; "Deadlock." alone is simply named."""
 
-LENGTHS_AS_ONE = range(1, 5)
+LONGEST_AS_ONE = 4
 """Words of an answer that may together be a name written otherwise."""
 
 _BEING = frozenset("is are was were be been being isn aren wasn weren ain it that this".split())
@@ -72,7 +75,10 @@ class Mentions:
         """
         if not len(self._answer.vectors):
             return 0.0
-        return float(np.mean([(vectors @ self._answer.vectors.T).max(axis=1).mean() for vectors in descriptions]))
+        lengths = [len(vectors) for vectors in descriptions]
+        nearest = (np.concatenate(descriptions) @ self._answer.vectors.T).max(axis=1)
+        starts = np.cumsum([0, *lengths[:-1]])
+        return float((np.add.reduceat(nearest, starts) / lengths).mean())
 
     def _places(self, name: str) -> set[int]:
         """Where the answer says the name: the places of the first words."""
@@ -80,7 +86,7 @@ class Mentions:
         if not sought:
             return set()
         said, length = self._answer.words, len(sought)
-        starts = {start for start, word in enumerate(said) if _is_same(word, sought[0])}
+        starts = self._starting_like(sought[0])
         places = {start for start in starts if _are_same(said[start : start + length], sought)}
         if sum(len(word.folded) for word in sought) >= MIN_JOINED_LETTERS:
             for written in _as_one(sought):
@@ -90,16 +96,29 @@ class Mentions:
             places.update(start for start, word in enumerate(said) if word.folded == initials)
         return places
 
+    def _starting_like(self, word: Word) -> list[int]:
+        """The places of the words that are this one, mistyped or not."""
+        alike = self._by_first_letter.get(word.folded[0], ())
+        return [*self._by_root.get(word.root, ()), *(at for at, other in alike if is_typo(other, word.folded))]
+
+    @cached_property
+    def _by_root(self) -> dict[str, list[int]]:
+        """The places of the words of each root."""
+        return _grouped((word.root, at) for at, word in enumerate(self._answer.words))
+
+    @cached_property
+    def _by_first_letter(self) -> dict[str, list[tuple[int, str]]]:
+        """The places of the words that can be mistyped ones, with the words, by first letters."""
+        words = enumerate(self._answer.words)
+        return _grouped(
+            (word.folded[0], (at, word.folded)) for at, word in words if len(word.folded) >= MIN_TYPO_LETTERS
+        )
+
     @cached_property
     def _written_as_one(self) -> dict[str, list[int]]:
         """Neighbouring words without what stands between them, and the places of the first."""
-        places: dict[str, list[int]] = {}
         words = self._answer.words
-        for start in range(len(words)):
-            for length in LENGTHS_AS_ONE:
-                for written in _as_one(words[start : start + length]):
-                    places.setdefault(written, []).append(start)
-        return places
+        return _grouped((written, start) for start in range(len(words)) for written in _joined_from(words, start))
 
     def _is_denied(self, place: int) -> bool:
         """Whether what stands at this place is said not to be so."""
@@ -131,9 +150,26 @@ def _denies(word: str, before: Sequence[str], between: Sequence[str]) -> bool:
     return not acts or not {"be", "being", *_OPINIONS}.isdisjoint(between)
 
 
+def _grouped(pairs: Iterable[tuple[str, V]]) -> dict[str, list[V]]:
+    """The second of each pair by the first, in order."""
+    groups: dict[str, list[V]] = {}
+    for key, value in pairs:
+        groups.setdefault(key, []).append(value)
+    return groups
+
+
 @lru_cache(maxsize=10_000)
 def _name(name: str) -> tuple[Word, ...]:
     return tuple(words_in(name))
+
+
+def _joined_from(words: Sequence[Word], start: int) -> Iterator[str]:
+    """What `_as_one` gives for each run of words that begins here."""
+    folded = roots = ""
+    for word in words[start : start + LONGEST_AS_ONE]:
+        yield from {roots + word.root, folded + word.folded, folded + word.root}
+        folded += word.folded
+        roots += word.root
 
 
 def _as_one(words: Sequence[Word]) -> frozenset[str]:

@@ -3,16 +3,27 @@
 from store.accounts import AccountShelf, Taken
 from store.bank import BankShelf, checksum
 from store.challenges import ChallengeShelf
+from store.counts import CountShelf, LevelCount, MissedConcept
 from store.deletions import DeletionShelf
 from store.exports import ExportShelf
 from store.practice import DEBUGGING, PracticeShelf, SessionPage
-from store.reports import AuditEntry, LevelCount, MissedConcept, Page, Place, ReportShelf
+from store.reads import ReadShelf, Shown, SignedIn
+from store.reports import AuditEntry, Page, Place, ReportShelf
 from store.retries import AlreadyDone, KeptReply, KeyReused, RetryKey, RetryShelf, StillRunning, UnusableKey
 from store.transactions import NotFound, utc_now
 
 
 class Store(
-    AccountShelf, PracticeShelf, BankShelf, ChallengeShelf, RetryShelf, DeletionShelf, ExportShelf, ReportShelf
+    AccountShelf,
+    PracticeShelf,
+    BankShelf,
+    ChallengeShelf,
+    RetryShelf,
+    CountShelf,
+    DeletionShelf,
+    ExportShelf,
+    ReportShelf,
+    ReadShelf,
 ):
     """Loads and saves, one shelf for each area."""
 
@@ -30,6 +41,8 @@ __all__ = [
     "Place",
     "RetryKey",
     "SessionPage",
+    "Shown",
+    "SignedIn",
     "StillRunning",
     "Store",
     "Taken",

@@ -50,19 +50,6 @@ class AccountShelf(Transactions):
         """A new login."""
         self._session.add(family)
 
-    def signed_in(self, user_id: int, family_id: str, *, now: datetime) -> User | None:
-        """The user, if that login is neither revoked nor expired."""
-        return self._session.scalar(
-            select(User)
-            .join(TokenFamily, TokenFamily.user_id == User.id)
-            .where(
-                TokenFamily.user_id == user_id,
-                TokenFamily.id == family_id,
-                TokenFamily.revoked_at.is_(None),
-                TokenFamily.expires_at > now,
-            )
-        )
-
     def lock_family(self, user_id: int, family_id: str) -> TokenFamily:
         """The login, held until the transaction ends; raises `NotFound`."""
         row = self._session.get(TokenFamily, (user_id, family_id), with_for_update=True, populate_existing=True)

@@ -1,18 +1,14 @@
 """The shelf of deletion: an account goes with all its rows, and the audit log keeps a pseudonym."""
 
-import json
 import re
 from collections.abc import Collection
 from typing import Any
 
 from sqlalchemy import Delete, delete, or_, select
 
-from models import AuditEvent, BankTopic, IdempotencyKey, User, db
+from models import AuditEvent, BankTopic, IdempotencyKey, User, UserMastery, db
 from question_bank import RESERVED_TOPIC
 from store.transactions import Transactions
-
-NOBODY = 0
-"""The `user_id` of what was kept before somebody signed in."""
 
 
 class DeletionShelf(Transactions):
@@ -28,24 +24,27 @@ class DeletionShelf(Transactions):
 
     def delete_account(self, account: User) -> dict[str, int]:
         """Delete an account and every row that belongs to it; how many rows went, by table."""
-        owned = [table for table in reversed(db.metadata.sorted_tables) if "user_id" in table.columns]
-        deleted = {
-            table.name: self._deleted(delete(table).where(table.columns.user_id == account.id)) for table in owned
-        }
-        deleted[IdempotencyKey.__tablename__] += self._deleted(_replies_before_signing_in(account))
-        self._deleted(delete(User.__table__).where(User.id == account.id))
+        deleted = {UserMastery.__tablename__: self._delete_masteries(account)}
+        for table in reversed(db.metadata.sorted_tables):
+            if "user_id" in table.columns and table.name not in deleted:
+                deleted[table.name] = self._deleted(delete(table).where(table.columns.user_id == account.id))
+        deleted[IdempotencyKey.__tablename__] += self._deleted(
+            delete(IdempotencyKey).where(IdempotencyKey.account_id == account.id)
+        )
+        self._session.delete(account)
+        self._session.flush()
         return {name: number for name, number in deleted.items() if number}
+
+    def _delete_masteries(self, account: User) -> int:
+        """One by one, as each leaves the counters."""
+        rows = self._session.scalars(select(UserMastery).where(UserMastery.user_id == account.id)).all()
+        for row in rows:
+            self._session.delete(row)
+        self._session.flush()
+        return len(rows)
 
     def _deleted(self, statement: Delete) -> int:
         return int(self._session.execute(statement).rowcount)  # type: ignore[attr-defined]
-
-
-def _replies_before_signing_in(account: User) -> Delete:
-    """The kept replies to a registration or a login: they belong to nobody, and tell the email."""
-    told = f'"email":{json.dumps(account.email, ensure_ascii=False)}'
-    return delete(IdempotencyKey).where(
-        IdempotencyKey.user_id == NOBODY, IdempotencyKey.body.contains(told, autoescape=True)
-    )
 
 
 def _pseudonymise(event: AuditEvent, account: User, pseudonym: str, known_topics: Collection[str]) -> None:

@@ -60,11 +60,9 @@ class PracticeShelf(Transactions):
         query = select(UserMastery.topic, UserMastery.mastery_level).where(UserMastery.user_id == user_id)
         return dict(iter(self._session.execute(query)))
 
-    def mastery_versions(self, user_id: int, topic: str | None = None) -> list[tuple[str, int, int]]:
-        """Topic, id and version of each record, or of one: what differs when anything of them does."""
+    def mastery_versions(self, user_id: int) -> list[tuple[str, int, int]]:
+        """Topic, id and version of each record: what differs when anything of them does."""
         query = select(UserMastery.topic, UserMastery.id, UserMastery.version).where(UserMastery.user_id == user_id)
-        if topic is not None:
-            query = query.where(UserMastery.topic == topic)
         return [(row.topic, row.id, row.version) for row in self._session.execute(query.order_by(UserMastery.topic))]
 
     def delete_masteries(self, user_id: int, topic: str | None) -> list[dict[str, Any]]:

@@ -1,24 +1,29 @@
-"""The shelf of what administrators look at: accounts, figures over all learners, the audit log."""
+"""The shelf of what administrators look at: accounts and the audit log."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
-from sqlalchemy import ColumnElement, Float, Numeric, Select, case, cast, func, literal, or_, select
-from sqlalchemy.orm import aliased
+from sqlalchemy import ColumnElement, TextualSelect, and_, func, inspect, or_, select, text
+from sqlalchemy.orm import InstrumentedAttribute, aliased
 
-from mastery import EDGE_PLACES, Level, MasteryPolicy
-from models import AuditEvent, ConceptCount, User, UserMastery
+from database import SEARCH
+from models import AuditEvent, User
 from store.transactions import Transactions
 
 T = TypeVar("T")
 
+NAMES = (User.username_key, User.email)
+"""The columns by which accounts are searched."""
+
+SHORTEST_PART = 3
+"""An index finds parts of names from so many characters on; shorter ones are found at the beginning only."""
+
+LAST_CHARACTER = chr(0x10FFFF)
+
 Place = tuple[datetime, int]
 """Where a row stands in a list: its time, and its id, which decides."""
-
-SLOTS = 16
-"""Learners who answer at the same time seldom wait for one another's row of a concept."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,93 +43,39 @@ class AuditEntry:
     user: str | None
 
 
-@dataclass(frozen=True, kw_only=True)
-class LevelCount:
-    """How many learners stand on a level of a topic, and the sum of their mastery levels."""
-
-    topic: str
-    level: str
-    learners: int
-    mastery_total: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class MissedConcept:
-    """How often all learners together missed and mentioned a concept of a topic."""
-
-    topic: str
-    concept: str
-    missed: int
-    mentioned: int
-
-
 class ReportShelf(Transactions):
-    """Searches accounts, sums up all learners, reads the audit log."""
+    """Searches accounts, reads the audit log."""
 
     def search_users(self, key: str, *, limit: int, after: Place | None = None) -> Page[User]:
-        """The accounts whose username key or email contains the key, by id."""
+        """The accounts whose username key or email contains the key, by id. One or two characters begin it."""
         query = select(User).order_by(User.id).limit(limit + 1)
         if key:
-            query = query.where(
-                or_(User.username_key.contains(key, autoescape=True), User.email.contains(key, autoescape=True))
-            )
+            query = query.where(self._named(key, limit=limit, after=after))
         if after is not None:
             query = query.where(User.id > after[1])
         rows = self._session.scalars(query).all()
         more = len(rows) > limit
         return Page(rows=rows[:limit], next_place=(rows[limit - 1].created_at, rows[limit - 1].id) if more else None)
 
-    def count_users(self, role: str) -> int:
-        """How many accounts have the role."""
-        return self._session.scalar(select(func.count()).select_from(User).where(User.role == role)) or 0
+    def _named(self, key: str, *, limit: int, after: Place | None) -> ColumnElement[bool]:
+        is_sqlite = self._session.get_bind().dialect.name == "sqlite"
+        if not is_sqlite:
+            # A plan for any key at all would read the accounts in order until enough fit, and few keys fit many.
+            self._session.execute(text("SET LOCAL plan_cache_mode = force_custom_plan"))
+        if len(key) < SHORTEST_PART:
+            return or_(*(_begins(column, key, is_sqlite=is_sqlite) for column in NAMES))
+        if is_sqlite and self._has_search():
+            return User.id.in_(_ids_with(key, limit=limit, after=after))
+        return or_(*(column.contains(key, autoescape=True) for column in NAMES))
+
+    def _has_search(self) -> bool:
+        """SQLite before 3.34 cannot find parts of words by an index."""
+        return inspect(self._session.connection()).has_table(SEARCH)
 
     def lock_users_of(self, role: str) -> list[int]:
         """The ids of the accounts of a role, which keep it until the transaction ends. Call it before other locks."""
         query = select(User.id).where(User.role == role).order_by(User.id).with_for_update(key_share=True)
         return list(self._session.scalars(query))
-
-    def level_counts(self, policy: MasteryPolicy) -> list[LevelCount]:
-        """The learners of each topic by the policy's levels; a level without learners has no row."""
-        level = _level_name(policy).label("level")
-        named = select(UserMastery.topic, UserMastery.mastery_level, level).subquery()
-        query = (
-            select(named.c.topic, named.c.level, func.count(), func.sum(named.c.mastery_level))
-            .group_by(named.c.topic, named.c.level)
-            .order_by(named.c.topic)
-        )
-        return [
-            LevelCount(topic=topic, level=name, learners=learners, mastery_total=total)
-            for topic, name, learners, total in self._session.execute(query)
-        ]
-
-    def most_missed(self, *, per_topic: int) -> list[MissedConcept]:
-        """The concepts that were missed most often, so many of each topic."""
-        rows = self._session.execute(_most_missed(per_topic)).mappings()
-        return [MissedConcept(**row) for row in rows]
-
-    def count_concepts(self, user_id: int, topic: str, *, mentioned: Collection[str], missed: Collection[str]) -> None:
-        """Count the concepts that an answer mentioned and missed. All count them in one order, so none deadlocks."""
-        rows = [
-            {
-                "topic": topic,
-                "concept": concept,
-                "slot": user_id % SLOTS,
-                "mentioned": int(concept in mentioned),
-                "missed": int(concept in missed),
-            }
-            for concept in sorted({*mentioned, *missed})
-        ]
-        if not rows:
-            return
-        insert = self.insert(ConceptCount)
-        added = insert.on_conflict_do_update(
-            index_elements=[ConceptCount.topic, ConceptCount.concept, ConceptCount.slot],
-            set_={
-                "mentioned": ConceptCount.mentioned + insert.excluded.mentioned,
-                "missed": ConceptCount.missed + insert.excluded.missed,
-            },
-        )
-        self._session.execute(added, rows)
 
     def audit_page(self, *, limit: int, after: Place | None = None) -> Page[AuditEntry]:
         """The audit log, newest first."""
@@ -158,33 +109,14 @@ class ReportShelf(Transactions):
         return self._session.scalars(query.order_by(AuditEvent.id.desc()).limit(limit)).all()
 
 
-def _level_name(policy: MasteryPolicy) -> ColumnElement[str]:
-    """`MasteryPolicy.level_name` in SQL, edges included."""
-    # PostgreSQL rounds to places only what is numeric.
-    mastery_level = func.round(cast(UserMastery.mastery_level, Numeric), EDGE_PLACES, type_=Float())
-    reached = [(_reached(mastery_level, level), literal(level.name)) for level in reversed(policy.levels)]
-    return case(*reached, else_=literal(policy.levels[0].name))
+def _begins(column: InstrumentedAttribute[str], key: str, *, is_sqlite: bool) -> ColumnElement[bool]:
+    if is_sqlite:  # its LIKE uses an index only where it does not tell cases apart
+        return and_(column >= key, column < key + LAST_CHARACTER)
+    return column.startswith(key, autoescape=True)
 
 
-def _reached(mastery_level: ColumnElement[float], level: Level) -> ColumnElement[bool]:
-    start = literal(level.starts_at, Float())
-    return mastery_level >= start if level.includes_start else mastery_level > start
-
-
-def _most_missed(per_topic: int) -> Select[Any]:
-    missed, mentioned = func.sum(ConceptCount.missed), func.sum(ConceptCount.mentioned)
-    place = func.row_number().over(partition_by=ConceptCount.topic, order_by=(missed.desc(), ConceptCount.concept))
-    ranked = (
-        select(
-            ConceptCount.topic,
-            ConceptCount.concept,
-            missed.label("missed"),
-            mentioned.label("mentioned"),
-            place.label("place"),
-        )
-        .group_by(ConceptCount.topic, ConceptCount.concept)
-        .having(missed > 0)
-        .subquery()
-    )
-    shown = select(ranked.c.topic, ranked.c.concept, ranked.c.missed, ranked.c.mentioned)
-    return shown.where(ranked.c.place <= per_topic).order_by(ranked.c.topic, ranked.c.place)
+def _ids_with(key: str, *, limit: int, after: Place | None) -> TextualSelect:
+    """The ids of so many accounts and one more, which the search finds in order."""
+    words = f"SELECT rowid FROM {SEARCH} WHERE {SEARCH} MATCH :phrase AND rowid > :after ORDER BY rowid LIMIT :many"  # noqa: S608 the name is ours
+    phrase = '"' + key.replace('"', '""') + '"'
+    return text(words).bindparams(phrase=phrase, after=after[1] if after else -1, many=limit + 1).columns(User.id)

@@ -88,10 +88,12 @@ class RetryShelf(Transactions):
         if claimed is None:
             raise AlreadyDone(retry.key)
 
-    def keep_reply(self, retry: RetryKey, *, status: int, headers: dict[str, str], body: str) -> None:
-        """Fill the claimed key with the reply."""
+    def keep_reply(
+        self, retry: RetryKey, *, status: int, headers: dict[str, str], body: str, account_id: int | None
+    ) -> None:
+        """Fill the claimed key with the reply. `account_id` is whom a reply to nobody tells of: it goes with them."""
         self._session.execute(
             update(IdempotencyKey)
             .where(IdempotencyKey.user_id == retry.user_id, IdempotencyKey.key == retry.key)
-            .values(status=status, headers=headers, body=body)
+            .values(status=status, headers=headers, body=body, account_id=account_id)
         )

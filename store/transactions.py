@@ -12,7 +12,7 @@ from sqlalchemy.dialects.sqlite import Insert as SqliteInsert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import Session
 
-from database import WRITES, Base
+from database import LOOKS, WRITES, Base
 from models import db
 
 T = TypeVar("T")
@@ -91,6 +91,13 @@ class Transactions:
         with db.engine.connect().execution_options(**{WRITES: True}) as connection, connection.begin():
             yield connection
 
+    def look(self) -> Connection:
+        """A connection for reading, outside of any transaction: each statement sees what is committed by then.
+
+        It goes back at the end of the `with` that it is opened for.
+        """
+        return db.engine.connect().execution_options(**{LOOKS: True})
+
     def _give_up(self) -> None:
         self._session.rollback()
         self._session.info[WRITES] = False
@@ -106,13 +113,16 @@ class Transactions:
 
     def insert(self, table: type[Base]) -> SqliteInsert | PostgresInsert:
         """An INSERT that can be told what to do about rows whose key exists."""
-        if self._session.get_bind().dialect.name == "postgresql":
-            return postgresql_insert(table)
-        return sqlite_insert(table)
+        return insert_into(self._session, table)
 
     def ping(self) -> None:
         """Raises when the database does not answer."""
         self._session.execute(select(1))
+
+
+def insert_into(session: Session, table: type[Base]) -> SqliteInsert | PostgresInsert:
+    """An INSERT in the words of the session's database."""
+    return postgresql_insert(table) if session.get_bind().dialect.name == "postgresql" else sqlite_insert(table)
 
 
 def found(row: T | None) -> T:

@@ -38,7 +38,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 POSTGRES = os.environ.get("TEST_POSTGRES_URL", "postgresql://postgres@127.0.0.1:5432/postgres")
-BANK_TABLES = ("bank_", "debugging_challenges")
+BANK_TABLES = ("bank_", "debugging_challenges", "counted_policies")
 QUICK_HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 """Tests sign up thousands of times; what the real parameters are is a test of its own."""
 
@@ -81,6 +81,7 @@ def fill(database_url: str) -> None:
             topics = load_topics(ROOT / "questions")
             store.save_challenges(load_challenges(ROOT / "questions" / "challenges", topics))
             store.save_topics(topics, source="questions/", checksum="tests", at=utc_now())
+            store.count_anew(REFERENCE, at=utc_now())
         db.session.remove()
         db.engine.dispose()
 

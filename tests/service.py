@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,33 +30,74 @@ class Reply:
 
 
 @dataclass
-class Service:
-    """A running service."""
+class Endpoint:
+    """A port of this machine on which a process of ours answers HTTP."""
 
     port: int
     process: subprocess.Popen[bytes]
+
+    def connection(self, source: str) -> http.client.HTTPConnection:
+        """A new connection, from that address of this machine."""
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=60, source_address=(source, 0))
+
+    def call(self, method: str, path: str, body: Any = None, **options: Any) -> Reply:
+        """One request over a connection of its own; the options are those of `send`."""
+        connection = self.send(method, path, body, **options)
+        try:
+            return self.reply(connection.getresponse())
+        finally:
+            connection.close()
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        token: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        source: str = "127.0.0.1",
+    ) -> http.client.HTTPConnection:
+        """Send a request, the body as JSON, and do not wait for the reply."""
+        sent = {"Content-Type": "application/json", **(headers or {})}
+        if token:
+            sent["Authorization"] = f"Bearer {token}"
+        connection = self.connection(source)
+        try:
+            connection.request(method, path, None if body is None else json.dumps(body), sent)
+        except OSError:
+            connection.close()
+            raise
+        return connection
+
+    def reply(self, response: http.client.HTTPResponse) -> Reply:
+        """The response, read."""
+        return Reply(response.status, dict(response.headers), json.loads(response.read() or b"null"))
+
+    def wait_for(self, path: str, within: float) -> None:
+        """Ask until the answer is 200."""
+        deadline = time.monotonic() + within
+        while time.monotonic() < deadline:
+            try:
+                if self.call("GET", path).status == 200:
+                    return
+            except OSError:
+                pass
+            assert self.process.poll() is None, "the service ended"
+            time.sleep(0.1)
+        raise AssertionError(f"{path} was not answered within {within} s")
+
+
+@dataclass
+class Service(Endpoint):
+    """A running service."""
+
     environment: dict[str, str]
 
     def flask(self, *words: str) -> None:
         """Run a `flask` command on the service's database."""
         command = [str(BINARIES / "flask"), "--app", "app", *words]
         subprocess.run(command, cwd=ROOT, env=self.environment, capture_output=True, check=True)
-
-    def call(
-        self, method: str, path: str, body: Any = None, *, token: str | None = None, key: str | None = None
-    ) -> Reply:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
-        headers = {"Content-Type": "application/json"}
-        if token:
-            headers["Authorization"] = f"Bearer {token}"
-        if key:
-            headers["Idempotency-Key"] = key
-        try:
-            connection.request(method, path, None if body is None else json.dumps(body), headers)
-            reply = connection.getresponse()
-            return Reply(reply.status, dict(reply.headers), json.loads(reply.read() or b"null"))
-        finally:
-            connection.close()
 
     @property
     def workers(self) -> list[int]:
@@ -76,17 +117,11 @@ class Service:
             for pid in others:
                 os.kill(pid, signal.SIGCONT)
 
-    def wait_for(self, path: str, within: float) -> None:
-        deadline = time.monotonic() + within
-        while time.monotonic() < deadline:
-            try:
-                if self.call("GET", path).status == 200:
-                    return
-            except OSError:
-                pass
-            assert self.process.poll() is None, "the service ended"
-            time.sleep(0.1)
-        raise AssertionError(f"{path} was not answered within {within} s")
+    def crash(self) -> None:
+        """End it and its workers at once, as a power failure does."""
+        for pid in (self.process.pid, *self.workers):
+            os.kill(pid, signal.SIGKILL)
+        self.process.wait(timeout=60)
 
 
 def free_port() -> int:
@@ -100,31 +135,42 @@ def free_port() -> int:
 @contextmanager
 def running(database_url: str, log: Path, **settings: str) -> Iterator[Service]:
     """Prepare the database and serve it until the block ends."""
+    prepare(database_url, log, **settings)
+    with served(database_url, log, **settings) as service:
+        yield service
+
+
+@contextmanager
+def served(database_url: str, log: Path, *words: str, ready: str = "/healthz", **settings: str) -> Iterator[Service]:
+    """Serve a prepared database until the block ends, from when `ready` answers. `words` go to gunicorn."""
+    with serving(database_url, log, *words, **settings) as service:
+        service.wait_for(ready, STARTS_WITHIN_SECONDS)
+        yield service
+
+
+@contextmanager
+def serving(database_url: str, log: Path, *words: str, **settings: str) -> Iterator[Service]:
+    """The same; the service may not answer yet: see `Endpoint.wait_for`."""
     port = free_port()
-    environment = {
-        **os.environ,
-        "DATABASE_URL": database_url,
-        "HOST": "127.0.0.1",
-        "PORT": str(port),
-        "JWT_SECRET_KEY": "a secret of tests that is longer than thirty-two bytes",
-        **settings,
-    }
+    environment = {**_environment(database_url), "HOST": "127.0.0.1", "PORT": str(port), **settings}
     with log.open("ab") as output:
-        options: dict[str, Any] = {"cwd": ROOT, "env": environment, "stdout": output, "stderr": output}
-        subprocess.run([BINARIES / "flask", "--app", "app", "prepare"], check=True, **options)
-        process = subprocess.Popen([BINARIES / "gunicorn"], **options)
-        service = Service(port, process, environment)
+        command = [str(BINARIES / "gunicorn"), *words]
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=output)
         try:
-            service.wait_for("/healthz", STARTS_WITHIN_SECONDS)
-            yield service
+            yield Service(port, process, environment)
         finally:
             process.terminate()
             process.wait(timeout=60)
 
 
-def prepare(database_url: str, log: Path) -> None:
+def prepare(database_url: str, log: Path, **settings: str) -> None:
     """Migrate a database and load the question bank with its vectors, by the real model."""
-    environment = {**os.environ, "DATABASE_URL": database_url, "RATE_LIMITS_ENABLED": "false"}
+    environment = {**_environment(database_url), "RATE_LIMITS_ENABLED": "false", **settings}
     with log.open("ab") as output:
         command = [str(BINARIES / "flask"), "--app", "app", "prepare"]
         subprocess.run(command, cwd=ROOT, env=environment, stdout=output, stderr=output, check=True)
+
+
+def _environment(database_url: str) -> dict[str, str]:
+    secret = "a secret of tests that is longer than thirty-two bytes"
+    return {**os.environ, "DATABASE_URL": database_url, "JWT_SECRET_KEY": secret}

@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 
 from accounts import Accounts, Grant, LoginEnded, WrongCredentials
 from models import TokenFamily, User, db
-from store import Store, Taken
+from store import SignedIn, Store, Taken
 from tests.conftest import PASSWORD
 from tests.fakes import Clock
 
@@ -49,7 +49,7 @@ def test_a_new_account_is_a_learner_and_signed_in(any_app: Flask, accounts: Acco
         user = Store().user(grant.user.id)
         assert (user.username, user.email, user.role) == ("Ada", "ada@example.com", "learner")
         assert user.created_at == clock.now
-        assert Store().signed_in(user.id, grant.family_id, now=clock.now) == user
+        assert Store().signed_in(user.id, grant.family_id, now=clock.now) == SignedIn(user.id, "learner")
 
 
 def test_the_password_is_kept_as_an_argon2_hash_only(any_app: Flask, accounts: Accounts) -> None:

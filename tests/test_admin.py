@@ -20,7 +20,7 @@ from models import AuditEvent, BankImport, ConceptCount, ExpectedVector, User, U
 from question_bank import InvalidBank
 from resets import MAX_NOTICES, notices, reset_mastery
 from store import Store
-from tests.conftest import Learner, sign_up
+from tests.conftest import PASSWORD, Learner, sign_up
 from tests.fakes import Clock, WordEncoder
 from tests.test_commands import CHESS, DESCRIPTIONS
 
@@ -136,6 +136,40 @@ def test_users_are_found_by_part_of_username_or_email_in_any_case(any_app: Flask
     assert found(admin, "") == ["head", "Dora", "isidor", "Ärger"]
 
 
+def test_a_search_for_one_or_two_characters_finds_beginnings(any_app: Flask, admin: Learner) -> None:
+    for name in ("Dora", "isidor", "Ärger", "d_x"):
+        sign_up(any_app, name)
+    assert found(admin, "d") == found(admin, "D") == ["Dora", "d_x"]
+    assert found(admin, "do") == ["Dora"]
+    assert found(admin, "ä") == ["Ärger"]
+    assert found(admin, "d_") == ["d_x"]
+    assert found(admin, "or") == found(admin, "_") == found(admin, "%") == []
+
+
+def test_a_part_may_hold_any_character(any_app: Flask, admin: Learner) -> None:
+    for name in ("Ärger", "日本語の名前", "a.b-c_d"):
+        sign_up(any_app, name)
+    assert found(admin, "rge") == ["Ärger"]
+    assert found(admin, "本語の") == ["日本語の名前"]
+    assert found(admin, ".b-c_") == ["a.b-c_d"]
+    assert found(admin, "_d@example.") == ["a.b-c_d"]
+    assert found(admin, '"a.') == found(admin, "a* OR b") == found(admin, "'; --") == found(admin, "...") == []
+
+
+def test_the_search_knows_who_came_who_left_and_who_is_called_otherwise(any_app: Flask, admin: Learner) -> None:
+    leaver = sign_up(any_app, "isidor")
+    renamed = sign_up(any_app, "isolde")
+    assert found(admin, "iso") == ["isolde"]
+    assert leaver.client.delete("/api/user", json={"password": PASSWORD}, headers=leaver.headers).status_code == 204
+    with any_app.app_context():
+        account = db.session.get_one(User, renamed.id)
+        account.username = account.username_key = "tristan"
+        account.email = "tristan@example.com"
+        db.session.commit()
+    assert found(admin, "isi") == found(admin, "iso") == []
+    assert found(admin, "tris") == ["tristan"]
+
+
 def test_wildcards_of_the_database_stand_for_themselves(any_app: Flask, admin: Learner) -> None:
     for name in ("a_b", "axb"):
         sign_up(any_app, name)
@@ -143,10 +177,11 @@ def test_wildcards_of_the_database_stand_for_themselves(any_app: Flask, admin: L
     assert found(admin, "%") == found(admin, "/") == found(admin, "\\") == []
 
 
-def test_the_pages_hold_every_user_once(any_app: Flask, admin: Learner) -> None:
-    ids = [admin.id, *(sign_up(any_app, f"learner-{n}").id for n in range(4))]
+@pytest.mark.parametrize("q", ["", "h", "example"])
+def test_the_pages_hold_every_user_once(any_app: Flask, admin: Learner, q: str) -> None:
+    ids = [admin.id, *(sign_up(any_app, f"hearer-{n}").id for n in range(4))]
     seen: list[int] = []
-    path = "/api/admin/users?q=example&limit=2"
+    path = f"/api/admin/users?q={q}&limit=2"
     while path:
         reply = admin.get(path)
         seen += [user["id"] for user in reply.json["users"]]

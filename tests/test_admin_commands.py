@@ -56,7 +56,7 @@ def test_all_accounts_are_listed(app: Flask, pupil: Learner, monkeypatch: pytest
 
 def test_accounts_are_found_by_part_of_their_name(app: Flask, pupil: Learner) -> None:
     sign_up(app, "emil")
-    lines = users(app, "list", "--q", "OR").output.splitlines()
+    lines = users(app, "list", "--q", "ORA").output.splitlines()
     assert (len(lines), lines[-1]) == (2, "1 account.")
 
 

@@ -198,7 +198,7 @@ def test_an_error_inside_says_nothing_of_the_inside(learner: Learner, monkeypatc
         raise RuntimeError("secret detail")
 
     learner.client.application.config["PROPAGATE_EXCEPTIONS"] = False
-    monkeypatch.setattr("store.Store.masteries", fail)
+    monkeypatch.setattr("store.Store.signed_in_with_masteries", fail)
     reply = learner.get("/api/user/progress")
     refused(reply, 500)
     assert "secret" not in reply.get_data(as_text=True)

@@ -3,7 +3,6 @@
 import pytest
 from flask import Flask
 
-from models import UserMastery
 from tests.conftest import Learner, sign_up
 from tests.test_api_progress import practised
 
@@ -51,17 +50,3 @@ def test_another_topic_does_not_change_the_tag_of_this_one(learner: Learner) -> 
 @pytest.mark.parametrize("path", READS)
 def test_two_learners_never_share_a_tag(learner: Learner, stranger: Learner, path: str) -> None:
     assert learner.get(path).headers["ETag"] != stranger.get(path).headers["ETag"]
-
-
-@pytest.mark.parametrize("path", READS)
-def test_a_304_reads_no_concept_document(learner: Learner, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    practised(learner, "dbms")
-    tag = learner.get(path).headers["ETag"]
-
-    def fail(*_args: object) -> None:
-        raise AssertionError("a record was read")
-
-    for name in ("masteries", "mastery"):
-        monkeypatch.setattr(f"store.Store.{name}", fail)
-    monkeypatch.setattr(UserMastery, "get_concept_masteries", fail)
-    assert again(learner, path, tag) == 304

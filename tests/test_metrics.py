@@ -3,8 +3,6 @@
 import http.client
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,10 +12,10 @@ from flask import Flask
 from prometheus_client.parser import text_string_to_metric_families
 
 from api.context import EXTENSION, Services
-from config import ROOT, ConfigurationError, load_settings
+from config import ConfigurationError, load_settings
 from tests.conftest import Learner
 from tests.fakes import WordEncoder
-from tests.service import STARTS_WITHIN_SECONDS, Service, free_port
+from tests.service import STARTS_WITHIN_SECONDS, Service, served
 from tests.test_api_errors import refused
 
 TOKEN = "a-token.of/tests=="
@@ -96,7 +94,7 @@ def test_a_request_that_fails_is_counted_too(app: Flask, learner: Learner, monke
     def fail(*_args: object, **_options: object) -> None:
         raise RuntimeError("the machine stops here")
 
-    monkeypatch.setattr("store.Store.masteries", fail)
+    monkeypatch.setattr("store.Store.signed_in_with_masteries", fail)
     assert learner.get("/api/user/progress").status_code == 500
     assert requests(figures(app), "GET", "/api/user/progress", 500) == 1
 
@@ -235,26 +233,10 @@ def test_the_token_comes_from_the_environment(tmp_path: Path) -> None:
 @pytest.fixture
 def service(sqlite_url: str, tmp_path: Path) -> Iterator[Service]:
     """Two gunicorn workers under gunicorn.conf.py, with the encoder of tests."""
-    port = free_port()
-    environment = {
-        **os.environ,
-        "DATABASE_URL": sqlite_url,
-        "HOST": "127.0.0.1",
-        "PORT": str(port),
-        "WEB_CONCURRENCY": "2",
-        "TMPDIR": str(tmp_path),
-        "PROMETHEUS_MULTIPROC_DIR": "/nowhere",
-    }
-    command = [str(Path(sys.executable).parent / "gunicorn"), "tests.metrics_service:create_app()"]
-    with (tmp_path / "log.txt").open("wb") as log:
-        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
-        service = Service(port, process, environment)
-        try:
-            service.wait_for("/readyz", STARTS_WITHIN_SECONDS)
-            yield service
-        finally:
-            process.terminate()
-            process.wait(timeout=60)
+    settings = {"WEB_CONCURRENCY": "2", "TMPDIR": str(tmp_path), "PROMETHEUS_MULTIPROC_DIR": "/nowhere"}
+    application = "tests.metrics_service:create_app()"
+    with served(sqlite_url, tmp_path / "log.txt", application, ready="/readyz", **settings) as service:
+        yield service
 
 
 def scraped(service: Service) -> Figures:

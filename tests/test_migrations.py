@@ -4,20 +4,23 @@ import ast
 import os
 import subprocess
 import sys
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from flask import Flask
 from flask_migrate import downgrade, upgrade
-from sqlalchemy import inspect, text
+from sqlalchemy import inspect, make_url, text
 from sqlalchemy.exc import IntegrityError
 
 from config import ROOT
+from database import SEARCH, is_of_the_models
 from models import Attempt, BankConcept, db
 from store import Store
 from tests.conftest import postgres_url
@@ -56,12 +59,15 @@ def scripts() -> ScriptDirectory:
 
 
 def tables() -> set[str]:
-    return set(inspect(db.engine).get_table_names())
+    """All tables but those of the search."""
+    return {name for name in inspect(db.engine).get_table_names() if not name.startswith(SEARCH)}
 
 
 def differences() -> list[Any]:
     with db.engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        context = MigrationContext.configure(
+            connection, opts={"compare_type": True, "include_object": is_of_the_models}
+        )
         return list(compare_metadata(context, db.metadata))
 
 
@@ -250,6 +256,75 @@ def test_the_way_back_from_the_grounds_keeps_the_figures_and_drops_what_is_new(e
         with db.engine.begin() as connection:
             connection.execute(text("DELETE FROM users"))
         assert rows("attempts") == []
+
+
+REPLY = '{"access_token":"a.b","user":{"id":1,"email":"dora@example.com"}}'
+KEY = {"fingerprint": "x", "status": 201, "headers": "{}", "created_at": ATTEMPT["created_at"]}
+
+
+def found(part: str) -> list[int]:
+    """The ids of the accounts that a search finds."""
+    ids = [user.id for user in Store().search_users(part, limit=5).rows]
+    db.session.remove()
+    return ids
+
+
+def test_what_was_there_before_the_counters_is_counted_found_and_goes_with_its_account(empty_app: Flask) -> None:
+    with empty_app.app_context():
+        fill_first_tables()
+        upgrade(revision="0002")
+        write("idempotency_keys", user_id=0, key="theirs", body=REPLY, **KEY)
+        write("idempotency_keys", user_id=0, key="nobody's", body='{"status":401}', **KEY)
+        write("idempotency_keys", user_id=1, key="own", body="", **KEY)
+        upgrade(revision="0003")
+        assert rows("account_counts") == [{"role": "learner", "slot": 1, "accounts": 1}]
+        assert rows("mastery_counts") == rows("counted_policies") == []
+        whose = {row["key"]: row["account_id"] for row in rows("idempotency_keys")}
+        assert whose == {"theirs": 1, "nobody's": None, "own": None}
+        upgrade()
+        assert found("ora") == [1]
+        downgrade(revision="0002")
+        assert {row["key"]: row["body"] for row in rows("idempotency_keys")}["theirs"] == REPLY
+        assert len(rows("users")) == 1
+
+
+def test_without_the_right_to_extensions_postgresql_searches_without_an_index(
+    make_app: Callable[..., Flask], postgres: Callable[[str | None], str], caplog: pytest.LogCaptureFixture
+) -> None:
+    name, role = postgres(None), f"gradus_{uuid.uuid4().hex[:12]}"
+    owner = postgres_url(name)
+    with psycopg.connect(owner.replace("+psycopg", ""), autocommit=True) as server:
+        server.execute(f"CREATE ROLE {role} LOGIN".encode())
+        try:
+            server.execute(f"GRANT CREATE, USAGE ON SCHEMA public TO {role}".encode())
+            server.execute(f"REVOKE CREATE ON DATABASE {name} FROM PUBLIC".encode())
+            app = make_app(make_url(owner).set(username=role).render_as_string(hide_password=False))
+            with app.app_context(), caplog.at_level("WARNING"):
+                upgrade()
+                indexes = {index["name"] for index in inspect(db.engine).get_indexes("users")}
+                assert {"users_search_username_key_start", "users_search_email_start"} <= indexes
+                assert "users_search_email" not in indexes
+                assert found("ora") == []
+                downgrade(revision="base")
+                db.engine.dispose()
+            assert "permission denied to create extension" in caplog.text
+        finally:
+            server.execute(f"DROP OWNED BY {role} CASCADE".encode())
+            server.execute(f"DROP ROLE {role}".encode())
+
+
+def test_an_old_sqlite_searches_without_an_index(make_app: Callable[..., Flask], tmp_path: Path) -> None:
+    """SQLite before 3.34 has no trigrams; there the search reads all accounts."""
+    app = make_app(f"sqlite:///{tmp_path / 'old.db'}")
+    with app.app_context():
+        fill_first_tables()
+        upgrade()
+        with db.engine.begin() as connection:
+            for event in ("insert", "delete", "update"):
+                connection.execute(text(f"DROP TRIGGER users_search_{event}"))
+            connection.execute(text("DROP TABLE users_search"))
+        assert found("ora") == [1]
+        downgrade(revision="0002")
 
 
 def schema() -> set[str]:

@@ -80,7 +80,8 @@ class Client:
         return self.service.call("GET", path, token=self.token).json
 
     def post(self, path: str, body: Any, *, key: str | None = None) -> Reply:
-        return self.service.call("POST", path, body, token=self.token, key=key)
+        headers = {"Idempotency-Key": key} if key else {}
+        return self.service.call("POST", path, body, token=self.token, headers=headers)
 
 
 def test_an_answer_meets_the_end_of_the_model_server_and_goes_through_when_it_is_back(

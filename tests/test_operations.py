@@ -33,7 +33,7 @@ def test_a_database_that_does_not_answer_is_503(learner: Learner, monkeypatch: p
         raise OperationalError("SELECT 1", {}, Exception("connection refused"))
 
     monkeypatch.setattr("store.Store.ping", fail)
-    monkeypatch.setattr("store.Store.masteries", fail)
+    monkeypatch.setattr("store.Store.signed_in_with_masteries", fail)
     assert learner.client.get("/readyz").json["checks"]["database"] == "unavailable"
     reply = learner.get("/api/user/progress")
     assert reply.status_code == 503

@@ -1,6 +1,7 @@
 """End to end: learners over a socket, two gunicorn workers, the real model, figures recomputed from the replies."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ import yaml
 
 from config import ROOT
 from tests.conftest import PASSWORD, postgres_url
-from tests.service import Service, running
+from tests.service import Endpoint, Service, running
 
 ROUNDING = 0.0016
 """Replies are rounded to 3 places; a figure recomputed from three of them may be off by this much."""
@@ -19,11 +20,15 @@ PLAN = ["good", "good", "middling", "poor", "silent", "good", "good", "good", "p
 ] * 3
 
 
-@pytest.fixture(scope="module")
-def answers() -> dict[str, dict[str, str]]:
+def typed_answers() -> dict[str, dict[str, str]]:
     """Answers as learners type them, by question and quality."""
     rows = yaml.safe_load((ROOT / "tests" / "answers" / "dbms.yaml").read_text(encoding="utf-8"))
     return {row["id"]: {**row, "silent": "I don't know"} for row in rows}
+
+
+@pytest.fixture(scope="module")
+def answers() -> dict[str, dict[str, str]]:
+    return typed_answers()
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
@@ -38,7 +43,7 @@ def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         yield served
 
 
-def registered(service: Service, name: str) -> str:
+def registered(service: Endpoint, name: str) -> str:
     body = {"username": name, "email": f"{name}@example.com", "password": PASSWORD}
     reply = service.call("POST", "/api/auth/register", body)
     assert reply.status == 201, reply.json
@@ -180,3 +185,14 @@ def test_15_real_answers_served_by_two_workers_in_turn_move_every_figure_as_the_
     assert (reset["success"], reset["deleted"]) == (True, 1)
     assert service.call("GET", "/api/adaptive/mastery/dbms", token=token).json["exists"] is False
     assert len(service.call("GET", path, token=token).json["attempts"]) == 15
+
+
+def test_serving_never_loads_torch(service: Service) -> None:
+    token = registered(service, "lean")
+    session = service.call("POST", "/api/adaptive/sessions", {"topics": ["dbms"]}, token=token).json
+    path = f"/api/adaptive/sessions/{session['session']['id']}/answers"
+    body = {"question_id": session["question"]["id"], "answer": "A transaction is a unit of work that is done or not."}
+    assert service.call("POST", path, body, token=token).status == 201
+    mapped = [Path(f"/proc/{worker}/maps").read_text() for worker in service.workers]
+    assert all("libtorch" not in maps for maps in mapped)
+    assert any("onnxruntime" in maps for maps in mapped)

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import pytest
 from flask import Flask
-from sqlalchemy import func, select, text
+from sqlalchemy import event, func, select, text
 
 from config import ROOT
 from embeddings import KeptReadings
@@ -515,3 +515,27 @@ def test_reading_from_sqlite_holds_no_writer_up(app: Flask, tmp_path: Path) -> N
     with app.app_context():
         Store().bank()
         assert may_write(tmp_path / "gradus.db")
+
+
+def test_sqlite_finds_accounts_by_its_indexes(app: Flask) -> None:
+    """Signing in by username or email, parts of names, and beginnings."""
+    statements: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        statements.append(statement)
+
+    with app.app_context():
+        event.listen(db.engine, "before_cursor_execute", note)
+        store = Store()
+        store.user_by_login("dora")
+        store.search_users("dor", limit=5)
+        store.search_users("do", limit=5, after=(NOON, 1))
+        event.remove(db.engine, "before_cursor_execute", note)
+        looked = [one for one in statements if "FROM users" in one]
+        assert len(looked) == 3
+        with db.engine.connect() as connection:
+            for statement in looked:
+                places = ("dor",) * statement.count("?")
+                plan = [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", places)]
+                scans = [step for step in plan if step.startswith("SCAN") and "VIRTUAL TABLE INDEX" not in step]
+                assert scans == [], plan

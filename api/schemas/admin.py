@@ -18,7 +18,7 @@ class UserListQuerySchema(PageQuerySchema):
     q = Words(
         load_default="",
         validate=validate.Length(max=254),
-        metadata={"description": "Part of a username or email, in any case"},
+        metadata={"description": "Part of a username or email, in any case; of fewer than 3 characters, its beginning"},
     )
 
 

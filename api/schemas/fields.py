@@ -24,20 +24,28 @@ CLOCK_SKEW = timedelta(days=1)
 DIFFICULTIES = [step.value for step in Difficulty]
 
 
-class Rounded(fields.Float):
+def rounded(value: float) -> float:
     """A number as it leaves: rounded to 3 places."""
+    return round(float(value), PLACES)
+
+
+def utc_text(value: datetime) -> str:
+    """A time as it leaves: ISO 8601 in UTC with Z, to the second."""
+    return value.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+class Rounded(fields.Float):
+    """A number that leaves rounded."""
 
     def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> float | None:
-        return None if value is None else round(float(value), PLACES)
+        return None if value is None else rounded(value)
 
 
 class UtcTime(fields.DateTime):
-    """ISO 8601 in UTC with Z, to the second."""
+    """A time that leaves in UTC, to the second."""
 
     def _serialize(self, value: datetime | None, attr: str | None, obj: Any, **kwargs: Any) -> str | None:
-        if value is None:
-            return None
-        return value.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+        return None if value is None else utc_text(value)
 
 
 class Words(fields.String):

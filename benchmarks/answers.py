@@ -1,0 +1,147 @@
+"""Answers end to end, from the request to the commit and back; how soon a service answers; what a worker needs.
+
+Real gunicorn with the real model; each answer has its `Idempotency-Key`, as those of the mobile client have.
+"""
+
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from benchmarks.learners import practise
+from benchmarks.served import postgres, sqlite
+from benchmarks.table import Row, ratios, show
+from benchmarks.texts import some_answers
+from embeddings import OnnxEncoder, make_ready
+from reading.sentences import sentences_of
+from reading.words import content_places
+from tests.conftest import PASSWORD
+from tests.service import Service, prepare, served, serving
+
+ROUNDS = 5
+ALONE, TOGETHER = 40, 400
+"""Answers of a round, of one learner and of eight."""
+
+LEARNERS, WORKERS = 8, 2
+THREADS_ALONE = 2
+MEGABYTE = 1024
+STARTS_WITHIN = 60.0
+SCORED = {
+    "expected_answers": ["In a deadlock two transactions wait for each other."],
+    "answer": "Two wait for one lock, each for the other.",
+}
+
+
+def measure(database_url: str) -> list[Row]:
+    """The rows for that database, which must be empty."""
+    make_ready()
+    with tempfile.TemporaryDirectory(prefix="gradus-bench-") as folder:
+        log = Path(folder) / "log.txt"
+        prepare(database_url, log)
+        return [*_alone(database_url, log), *_together(database_url, log), *_starting(database_url, log)]
+
+
+@contextmanager
+def _service(database_url: str, log: Path, **settings: str) -> Iterator[Service]:
+    with served(database_url, log, ready="/readyz", RATE_LIMITS_ENABLED="false", **settings) as service:
+        yield service
+
+
+def _alone(database_url: str, log: Path) -> list[Row]:
+    """One learner, one worker: against the model's time for such answers, measured in turn in this process."""
+    encoder = OnnxEncoder(threads=THREADS_ALONE)
+    with _service(database_url, log, WEB_CONCURRENCY="1", EMBEDDING_THREADS=str(THREADS_ALONE)) as service:
+        practise(service.port, learners=1, answers=10)
+        models, requests = [], []
+        for _ in range(ROUNDS):
+            models.append(_model_time(encoder))
+            requests.append(median(practise(service.port, learners=1, answers=ALONE).took))
+    return [
+        Row.of("1 learner: an answer / its model time, p50", ratios(requests, models), bar=2.5, at_most=True),
+        Row.of("1 learner: an answer, p50", requests, unit="ms"),
+    ]
+
+
+def _model_time(encoder: OnnxEncoder) -> float:
+    """Median milliseconds of the model for an answer."""
+    took = []
+    for one in some_answers(ALONE):
+        spans = [*content_places(one.answer), *sentences_of(one.answer)]
+        began_at = time.perf_counter()
+        encoder.read([one.answer], [spans])
+        took.append(1000 * (time.perf_counter() - began_at))
+    return median(took)
+
+
+def _together(database_url: str, log: Path) -> list[Row]:
+    """Eight learners, two workers; the memory of a worker when all answers are in."""
+    with _service(database_url, log, WEB_CONCURRENCY=str(WORKERS)) as service:
+        practise(service.port, learners=LEARNERS, answers=LEARNERS * 4)
+        met = [practise(service.port, learners=LEARNERS, answers=TOGETHER) for _ in range(ROUNDS)]
+        memory = [resident_megabytes(worker) for worker in service.workers]
+    rates = [len(one.took) / one.seconds for one in met]
+    count = sum(len(one.took) for one in met)
+    return [
+        Row.of(f"{LEARNERS} learners, {WORKERS} workers: answers", rates, unit="1/s", bar=150.0),
+        Row.of(f"{LEARNERS} learners, {WORKERS} workers: an answer, p50", [median(one.took) for one in met], unit="ms"),
+        Row.of(f"memory of a worker after {count:,} answers", memory, unit="MB", bar=300.0, at_most=True),
+    ]
+
+
+def resident_megabytes(process: int) -> float:
+    """Resident memory, what is shared with others included."""
+    status = Path(f"/proc/{process}/status").read_text()
+    return int(status.split("VmRSS:")[1].split()[0]) / MEGABYTE
+
+
+def _starting(database_url: str, log: Path) -> list[Row]:
+    """From the start of gunicorn to the first replies, in turn by ONNX Runtime and by torch."""
+    with _service(database_url, log) as service:
+        body = {"username": "starter", "email": "starter@example.com", "password": PASSWORD}
+        token = service.call("POST", "/api/auth/register", body).json["access_token"]
+    met = [(_start(database_url, log, token, "onnx"), _start(database_url, log, token, "torch")) for _ in range(ROUNDS)]
+    onnx, torch = zip(*met, strict=True)
+    progress, answer = zip(*onnx, strict=True)
+    return [
+        Row.of("start to the first progress reply", progress, unit="s", bar=1.0, at_most=True),
+        Row.of("start to the first scored answer", answer, unit="s", bar=2.0, at_most=True),
+        Row.of("start to the first scored answer: torch / ONNX Runtime", ratios([one[1] for one in torch], answer)),
+    ]
+
+
+def _start(database_url: str, log: Path, token: str, backend: str) -> tuple[float, float]:
+    """Seconds to a progress reply, and to an answer that is scored."""
+    began_at = time.perf_counter()
+    with serving(database_url, log, RATE_LIMITS_ENABLED="false", EMBEDDING_BACKEND=backend) as service:
+        _until(service, "GET", "/api/user/progress", token=token)
+        progress = time.perf_counter() - began_at
+        _until(service, "POST", "/api/adaptive/score", SCORED, token=token)
+        return progress, time.perf_counter() - began_at
+
+
+def _until(service: Service, method: str, path: str, body: Any = None, *, token: str) -> None:
+    """Ask until the reply is 200, and not so often that asking is what takes the time."""
+    ends_at = time.perf_counter() + STARTS_WITHIN
+    while time.perf_counter() < ends_at:
+        try:
+            if service.call(method, path, body, token=token).status == 200:
+                return
+        except OSError:
+            pass
+        time.sleep(0.01)
+    raise RuntimeError(f"{path} was not answered within {STARTS_WITHIN} s")
+
+
+def main() -> None:
+    """Print the tables."""
+    for name, made in (("SQLite", sqlite), ("PostgreSQL", postgres)):
+        with made() as url:
+            if url is not None:
+                show(f"Answers, {name}", measure(url))
+
+
+if __name__ == "__main__":
+    main()

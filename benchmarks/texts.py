@@ -1,0 +1,45 @@
+"""Answers of many kinds to the questions of the bank, as tests/answers/ has them."""
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+
+import yaml
+
+from config import ROOT
+from question_bank import Question, Topic, load_topics
+
+QUALITIES = ("good", "middling", "poor")
+
+
+@dataclass(frozen=True)
+class Given:
+    """An answer to a question of a topic."""
+
+    topic: Topic
+    question: Question
+    answer: str
+
+
+def answers() -> Iterator[Given]:
+    """Every answer, topic by topic."""
+    for topic in load_topics(ROOT / "questions"):
+        questions = {question.id: question for question in topic.questions}
+        for entry in yaml.safe_load((ROOT / "tests" / "answers" / f"{topic.slug}.yaml").read_text()):
+            for quality in QUALITIES:
+                yield Given(topic, questions[entry["id"]], entry[quality])
+
+
+def some_answers(count: int) -> list[Given]:
+    """So many of them, the same every time."""
+    return random.Random(count).sample(list(answers()), count)  # noqa: S311 - the same every time
+
+
+@cache
+def answers_by_question() -> dict[str, list[str]]:
+    """The answers to each question, by its id."""
+    found: dict[str, list[str]] = {}
+    for given in answers():
+        found.setdefault(given.question.id, []).append(given.answer)
+    return found

@@ -1,0 +1,151 @@
+"""Counting: the one place that keeps the counters over all learners in step, transaction by transaction."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import delete, event, inspect
+from sqlalchemy.orm import Session, object_session
+
+from counts import UNITS, AccountCount, MasteryCount, in_units, slot_of
+from database import Base
+from mastery import POLICIES, MasteryPolicy
+from models import User, UserMastery, db, policy_in_force
+from store.transactions import insert_into
+
+CHANGES = "gradus_counts"
+"""Under this name a session keeps what its transaction will change in the counters."""
+
+MasteryKey = tuple[str, str, str, int]
+"""Policy, topic, level, slot."""
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What a transaction adds to the counters: learners and billionths of mastery by level, accounts by role."""
+
+    learners: Counter[MasteryKey] = field(default_factory=Counter)
+    units: Counter[MasteryKey] = field(default_factory=Counter)
+    accounts: Counter[tuple[str, int]] = field(default_factory=Counter)
+
+    def count_level(self, row: UserMastery, mastery_level: float, learners: int) -> None:
+        """A learner comes to a level (1), or leaves it (−1)."""
+        units = in_units(mastery_level)
+        for policy in policies_counted(policy_in_force()):
+            key = (policy.label, row.topic, policy.level_name(units / UNITS), slot_of(row.user_id))
+            self.learners[key] += learners
+            self.units[key] += learners * units
+
+    def count_role(self, row: User, role: str, accounts: int) -> None:
+        """An account gets a role (1), or loses it (−1)."""
+        self.accounts[role, slot_of(row.id)] += accounts
+
+    def write(self, session: Session) -> None:
+        """Add them to the counters, always in one order, so that transactions which change the same do not deadlock."""
+        levels = [key for key in sorted(self.learners) if self.learners[key] or self.units[key]]
+        add_to(session, MasteryCount, map(self._level_row, levels), amounts=("learners", "mastery_units"))
+        for key in levels:
+            if self.learners[key] < 0:
+                _forget_if_empty(session, key)
+        roles = [key for key in sorted(self.accounts) if self.accounts[key]]
+        add_to(session, AccountCount, map(self._role_row, roles), amounts=("accounts",))
+
+    def _level_row(self, key: MasteryKey) -> dict[str, Any]:
+        named = dict(zip(("policy", "topic", "level", "slot"), key, strict=True))
+        return {**named, "learners": self.learners[key], "mastery_units": self.units[key]}
+
+    def _role_row(self, key: tuple[str, int]) -> dict[str, Any]:
+        return {"role": key[0], "slot": key[1], "accounts": self.accounts[key]}
+
+
+def _forget_if_empty(session: Session, key: MasteryKey) -> None:
+    """A row that counts nobody goes: its topic may be a word that only somebody knew who has left."""
+    policy, topic, level, slot = key
+    empty = delete(MasteryCount).where(
+        MasteryCount.policy == policy,
+        MasteryCount.topic == topic,
+        MasteryCount.level == level,
+        MasteryCount.slot == slot,
+        MasteryCount.learners == 0,
+        MasteryCount.mastery_units == 0,
+    )
+    session.execute(empty, execution_options={"synchronize_session": False})
+
+
+def _changes(row: UserMastery | User) -> Changes:
+    session = object_session(row)
+    assert session is not None  # noqa: S101 - rows are written by a session
+    changes: Changes = session.info.setdefault(CHANGES, Changes())
+    return changes
+
+
+@event.listens_for(UserMastery, "after_insert")
+def _record_made(_mapper: Any, _connection: Any, row: UserMastery) -> None:
+    _changes(row).count_level(row, row.mastery_level, 1)
+
+
+@event.listens_for(UserMastery, "after_update")
+def _record_changed(_mapper: Any, _connection: Any, row: UserMastery) -> None:
+    before = _stored(row, "mastery_level")
+    if before != row.mastery_level:
+        _changes(row).count_level(row, before, -1)
+        _changes(row).count_level(row, row.mastery_level, 1)
+
+
+@event.listens_for(UserMastery, "before_delete")
+def _record_goes(_mapper: Any, _connection: Any, row: UserMastery) -> None:
+    _changes(row).count_level(row, _stored(row, "mastery_level"), -1)
+
+
+@event.listens_for(User, "after_insert")
+def _account_made(_mapper: Any, _connection: Any, row: User) -> None:
+    _changes(row).count_role(row, row.role, 1)
+
+
+@event.listens_for(User, "after_update")
+def _account_changed(_mapper: Any, _connection: Any, row: User) -> None:
+    _changes(row).count_role(row, _stored(row, "role"), -1)
+    _changes(row).count_role(row, row.role, 1)
+
+
+@event.listens_for(User, "before_delete")
+def _account_goes(_mapper: Any, _connection: Any, row: User) -> None:
+    _changes(row).count_role(row, _stored(row, "role"), -1)
+
+
+@event.listens_for(db.session, "before_commit")
+def _write_changes(session: Session) -> None:
+    """Last thing in a transaction: what all learners share is held for the shortest time, and locked after all else."""
+    session.flush()
+    changes: Changes | None = session.info.pop(CHANGES, None)
+    if changes is not None:
+        changes.write(session)
+
+
+@event.listens_for(db.session, "after_transaction_end")
+def _forget_changes(session: Session, transaction: Any) -> None:
+    if transaction.parent is None:
+        session.info.pop(CHANGES, None)
+
+
+def _stored(row: UserMastery | User, name: str) -> Any:
+    """What the database has in that column before the flush."""
+    replaced: Sequence[Any] = inspect(row).attrs[name].history.deleted
+    return replaced[0] if replaced else getattr(row, name)
+
+
+def add_to(session: Session, table: type[Base], rows: Iterable[dict[str, Any]], *, amounts: Sequence[str]) -> None:
+    """Add the amounts of each row to the row of its key, in this order."""
+    given = list(rows)
+    if not given:
+        return
+    insert = insert_into(session, table)
+    sums = {name: table.__table__.columns[name] + insert.excluded[name] for name in amounts}
+    keys = [column.name for column in table.__table__.primary_key]
+    session.execute(insert.on_conflict_do_update(index_elements=keys, set_=sums), given)
+
+
+def policies_counted(policy: MasteryPolicy) -> list[MasteryPolicy]:
+    """The policy in force and all that can be put in force: so none of them has to be counted anew when it is."""
+    return list(({one.label: one for one in POLICIES.values()} | {policy.label: policy}).values())
