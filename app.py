@@ -94,6 +94,9 @@ def _encoder(settings: Settings) -> ModelEncoder:
         cache=settings.embedding_cache,
         threads=settings.embedding_threads,
         waiting=settings.embedding_waiting,
+        url=settings.embedding_url,
+        api_key=settings.embedding_api_key,
+        seconds=settings.embedding_timeout,
     )
 
 

@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import click
 
-from embeddings import BACKENDS, PACKAGED_MODEL, WAITING
+from embeddings import BACKENDS, PACKAGED_MODEL, REMOTE, TIMEOUT_SECONDS, WAITING
 from mastery import MasteryPolicy, UnknownPolicy, policy_named
 
 ROOT = Path(__file__).resolve().parent
@@ -23,7 +24,9 @@ MAX_PORT = 65535
 MAX_WORKERS = 256
 MAX_PROXIES = 10
 MAX_WAITING = 10_000
+MAX_TIMEOUT_SECONDS = 300
 YES = ("true", "1", "yes", "on")
+URL_EXPECTED = "must be an address such as http://model-server:7997/v1, to which /embeddings is appended"
 NO = ("false", "0", "no", "off")
 
 
@@ -44,6 +47,9 @@ class Settings:
     embedding_cache: Path | None = None
     embedding_threads: int = 1
     embedding_waiting: int = WAITING
+    embedding_url: str = ""
+    embedding_api_key: str = ""
+    embedding_timeout: int = TIMEOUT_SECONDS
     policy: MasteryPolicy
     cors_origins: tuple[str, ...]
     production: bool
@@ -64,24 +70,28 @@ def load_settings(environment: Mapping[str, str] = os.environ, *, instance: Path
     Raises `ConfigurationError` for a value that cannot be used.
     """
     production = _is_production(environment.get("GRADUS_ENV", ""), environment.get("FLASK_ENV", ""))
+    backend = _backend(environment.get("EMBEDDING_BACKEND") or BACKENDS[0])
     _whole(environment, "PORT", 5000, MAX_PORT)
     return Settings(
         database_url=_database_url(environment.get("DATABASE_URL", ""), instance),
         jwt_secret_key=_secret_key(environment.get("JWT_SECRET_KEY", ""), instance, production=production),
         access_token_lifetime=timedelta(minutes=_whole(environment, "ACCESS_TOKEN_MINUTES", 15, MAX_ACCESS_MINUTES)),
         refresh_token_lifetime=timedelta(days=_whole(environment, "REFRESH_TOKEN_DAYS", 30, MAX_REFRESH_DAYS)),
-        embedding_backend=_backend(environment.get("EMBEDDING_BACKEND") or BACKENDS[0]),
+        embedding_backend=backend,
         embedding_model=environment.get("EMBEDDING_MODEL") or PACKAGED_MODEL,
         embedding_cache=Path(cache) if (cache := environment.get("EMBEDDING_CACHE")) else None,
         embedding_threads=_threads(environment),
         embedding_waiting=_whole(environment, "EMBEDDING_WAITING", WAITING, MAX_WAITING, lowest=0),
+        embedding_url=_embedding_url(environment.get("EMBEDDING_URL", ""), backend),
+        embedding_api_key=_token("EMBEDDING_API_KEY", environment.get("EMBEDDING_API_KEY", "")),
+        embedding_timeout=_whole(environment, "EMBEDDING_TIMEOUT_SECONDS", TIMEOUT_SECONDS, MAX_TIMEOUT_SECONDS),
         policy=_policy(environment.get("MASTERY_POLICY") or "reference"),
         cors_origins=tuple(environment.get("CORS_ORIGINS", "").replace(",", " ").split()),
         production=production,
         redis_url=environment.get("REDIS_URL", ""),
         rate_limits_enabled=_limits_enabled(environment),
         trusted_proxies=_whole(environment, "TRUSTED_PROXIES", 0, MAX_PROXIES, lowest=0),
-        metrics_token=_metrics_token(environment.get("METRICS_TOKEN", "")),
+        metrics_token=_token("METRICS_TOKEN", environment.get("METRICS_TOKEN", "")),
     )
 
 
@@ -143,10 +153,10 @@ def _limits_enabled(environment: Mapping[str, str]) -> bool:
     return answer in YES
 
 
-def _metrics_token(token: str) -> str:
+def _token(name: str, token: str) -> str:
     """The token as a header can carry it."""
-    if not (token.isascii() and token.isprintable()) or " " in token:
-        raise ConfigurationError("METRICS_TOKEN must be printable ASCII without spaces.")
+    if not _is_written(token):
+        raise ConfigurationError(f"{name} must be printable ASCII without spaces.")
     return token
 
 
@@ -168,6 +178,29 @@ def _backend(name: str) -> str:
     if name not in BACKENDS:
         raise ConfigurationError(f"EMBEDDING_BACKEND must be one of {', '.join(BACKENDS)}, not {name!r}.")
     return name
+
+
+def _embedding_url(url: str, backend: str) -> str:
+    """The model server's address, needed where the model runs elsewhere; what it holds is never repeated."""
+    if backend == REMOTE and not url:
+        raise ConfigurationError("EMBEDDING_URL must be set where EMBEDDING_BACKEND is remote.")
+    if not url:
+        return ""
+    try:
+        parts = urlsplit(url)
+        usable = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        raise ConfigurationError(f"EMBEDDING_URL {URL_EXPECTED}.") from None
+    if not usable or parts.scheme not in ("http", "https") or parts.query or parts.fragment or not _is_written(url):
+        raise ConfigurationError(f"EMBEDDING_URL {URL_EXPECTED}.")
+    if "@" in parts.netloc:
+        raise ConfigurationError("EMBEDDING_URL must hold no name and no password; a key belongs in EMBEDDING_API_KEY.")
+    return url.rstrip("/")
+
+
+def _is_written(text: str) -> bool:
+    """Whether it is printable ASCII without spaces, as headers and addresses are."""
+    return text.isascii() and text.isprintable() and " " not in text
 
 
 def _policy(name: str) -> MasteryPolicy:

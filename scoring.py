@@ -1,31 +1,23 @@
 """Scores one answer: semantic and keyword score, concept mentions, flags, an honest grade, and why."""
 
 import math
-import threading
 from bisect import bisect_right
-from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypedDict, TypeVar
+from typing import Protocol, TypedDict
 
 import numpy as np
 
-from embeddings import ModelEncoder, Reading, Spans, Vectors
+from embeddings import ModelEncoder, Reading, Remembered, Spans, Vectors
 from mastery import MasteryPolicy, checked_score
 from question_bank import Concept
 from reading.flags import NO_ANSWER, Flag, Meant, flags_on
 from reading.key_terms import KeyTerm, Match, ReadText, TermCredit, TermFinder, key_terms
 from reading.mentions import Mentions
+from reading.nearness import ALONE, IN_CONTEXT, Nearness
 from reading.sentences import Span, sentences_of
 from reading.silence import is_silent
 from reading.words import content_of, content_places, roots_of, words_in
-
-K = TypeVar("K")
-V = TypeVar("V")
-
-ALIGNED_FROM = 0.2
-"""Cosine from which a word of like meaning counts in the estimated grade: people grade more
-kindly than key terms do."""
 
 ESTIMATE_SEMANTIC, ESTIMATE_ALIGNED = 0.3, 0.7
 """Weights in the estimated grade: how much of the expected answer is there says more than how alike the texts sound."""
@@ -109,7 +101,7 @@ class Readings(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class _Answer:
-    """An answer as the model read it: its vector, its words, and its sentences with their vectors in context."""
+    """An answer as the model read it: its vector, its words, and its sentences with their vectors."""
 
     text: str
     vector: Vectors
@@ -154,28 +146,6 @@ class _Comparison:
         return any(credit.match not in (Match.MEANING, Match.NONE) for credit in self.aligned)
 
 
-class Remembered(Generic[K, V]):
-    """What was made last, by its key: up to `size` values, for all threads."""
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._values: OrderedDict[K, V] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def get(self, key: K, make: Callable[[], V]) -> V:
-        """The value, made where it is not there; two threads may both make it."""
-        with self._lock:
-            if key in self._values:
-                self._values.move_to_end(key)
-                return self._values[key]
-        value = make()
-        with self._lock:
-            self._values[key] = value
-            while len(self._values) > self._size:
-                self._values.popitem(last=False)
-        return value
-
-
 class Scorer:
     """Scores answers with the embedding model it was handed; remembers how the last questions are answered."""
 
@@ -186,6 +156,7 @@ class Scorer:
         self._encoder = encoder
         self._kept = kept
         self._policy = policy
+        self.nearness = IN_CONTEXT if encoder.in_context else ALONE
         self._expected_readings: Readings = kept if keeps_expected else encoder
         self._expected_answers: Remembered[_Key, tuple[_Expected, ...]] = Remembered(QUESTIONS if keeps_expected else 0)
         self._descriptions: Remembered[tuple[str, ...], list[Vectors]] = Remembered(CONCEPTS)
@@ -220,7 +191,8 @@ class Scorer:
         if is_silent(answer):
             return self._silent(expected_answers[0], question, keywords, concepts)
         read = self._read(answer)
-        compared = [_compared(read, expected) for expected in self._expectations(expected_answers, question, keywords)]
+        expectations = self._expectations(expected_answers, question, keywords)
+        compared = [_compared(read, expected, self.nearness) for expected in expectations]
         best = max(compared, key=self._combined)
         flags = flags_on(answer, read.read.words, best.expected.meant, shown=shown, says_something=best.says_something)
         mentioned = self._mentioned(read, concepts) if all(flag.factor for flag in flags) else ()
@@ -278,7 +250,7 @@ class Scorer:
         return self._policy.combined_score(semantic_score=comparison.cosine, keyword_score=comparison.keyword_share)
 
     def _mentioned(self, answer: _Answer, concepts: Sequence[Concept]) -> tuple[str, ...]:
-        mentions = Mentions(answer.read)
+        mentions = Mentions(answer.read, self.nearness)
         return tuple(
             concept.name
             for concept in concepts
@@ -315,13 +287,13 @@ class Scorer:
         )
 
 
-def _compared(answer: _Answer, expected: _Expected) -> _Comparison:
-    finder = TermFinder(expected.read, answer.read)
+def _compared(answer: _Answer, expected: _Expected, nearness: Nearness) -> _Comparison:
+    finder = TermFinder(expected.read, answer.read, nearness)
     return _Comparison(
         expected=expected,
         cosine=clamped_cosine(float(expected.vector @ answer.vector)),
         credits=tuple(finder.find(term) for term in expected.terms),
-        aligned=tuple(finder.find(term, near_from=ALIGNED_FROM) for term in expected.own_terms),
+        aligned=tuple(finder.find(term, near_from=nearness.aligned_from) for term in expected.own_terms),
     )
 
 

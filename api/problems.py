@@ -183,7 +183,8 @@ def _handle_domain_error(error: Exception) -> Response:
     if kind.detail is not None:
         log.error(kind.name, exc_info=error)
     detail = kind.detail or str(error)
-    headers = {} if kind.retry_after is None else {"Retry-After": str(kind.retry_after)}
+    retry_after = kind.retry_after and getattr(error, "retry_after", kind.retry_after)
+    headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
     errors = None
     if kind.pointer is not None:
         errors = [{"pointer": kind.pointer, "code": "invalid", "detail": detail}]

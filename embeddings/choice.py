@@ -5,14 +5,19 @@ from pathlib import Path
 from embeddings.bounded import BoundedEncoder
 from embeddings.onnx_model import OnnxEncoder, copy_of, default_cache
 from embeddings.readings import ModelEncoder
+from embeddings.remote import RemoteEncoder
+from embeddings.server import TIMEOUT_SECONDS, ModelServer
 from embeddings.torch_model import TorchEncoder
 from embeddings.weights import PACKAGED_MODEL
 
-ONNX, TORCH = "onnx", "torch"
-BACKENDS = (ONNX, TORCH)
+ONNX, TORCH, REMOTE = "onnx", "torch", "remote"
+BACKENDS = (ONNX, TORCH, REMOTE)
 
 WAITING = 8
 """Answers that wait for the model of one process unless another number is chosen: some tens of milliseconds each."""
+
+AT_ONCE = 8
+"""Requests of one process to a model server at the same time: waiting for a reply takes no core."""
 
 
 def encoder_for(
@@ -22,8 +27,17 @@ def encoder_for(
     cache: Path | None = None,
     threads: int | None = None,
     waiting: int = WAITING,
+    url: str = "",
+    api_key: str = "",
+    seconds: float = TIMEOUT_SECONDS,
 ) -> ModelEncoder:
-    """The encoder of that backend, for a service: bounded. Nothing is loaded yet."""
+    """The encoder of that backend, for a service: bounded. Nothing is loaded yet.
+
+    `url`, `api_key` and `seconds` are those of a model server, see `ModelServer`.
+    """
+    if backend == REMOTE:
+        server = ModelServer(url, model=model, api_key=api_key, seconds=seconds, connections=AT_ONCE)
+        return BoundedEncoder(RemoteEncoder(server, model=model), waiting=waiting, running=AT_ONCE)
     encoder: ModelEncoder = OnnxEncoder(model, cache=cache, threads=threads) if backend == ONNX else TorchEncoder(model)
     return BoundedEncoder(encoder, waiting=waiting)
 

@@ -29,6 +29,12 @@ class ModelBusy(ModelUnavailable):
     retry_after = 1
 
 
+class ModelServerDown(ModelUnavailable):
+    """The model server cannot be used at this moment; the message says why, without its address."""
+
+    retry_after = 5
+
+
 class UnusableModel(ValueError):
     """What is installed is not the model that was chosen; the message may be told to clients."""
 

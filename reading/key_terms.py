@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from rapidfuzz import fuzz
 from rapidfuzz.distance import Prefix
 
+from reading.nearness import IN_CONTEXT, Nearness
 from reading.words import MIN_JOINED_LETTERS, Word, content_of, initials_of, roots_of, runs_of, words_in
 
 Vectors = NDArray[np.float32]
@@ -29,11 +30,6 @@ ENDINGS = frozenset(("", *"or ors er ers ion ions ing ive al ity able ment ness 
 
 TYPO_RATIO = 85.0
 """Least similarity of a typo (0 to 100): one wrong, missing or swapped pair of letters in a word of seven."""
-
-NEAR_FROM, NEAR_FULL = 0.3, 0.6
-"""Cosines of words in their contexts between which partial credit grows from 0 to 1. Unrelated words of two texts on
-one subject lie below 0.3, the same word in two phrasings of one statement mostly above 0.6. Chosen on our own answers,
-where a good answer in a learner's own words shall count as correct and a middling one shall not."""
 
 FOUND_FROM = 0.5
 """The credit from which a term is listed as matched."""
@@ -129,7 +125,7 @@ def _given_term(keyword: str) -> KeyTerm:
 
 @dataclass(frozen=True, kw_only=True)
 class ReadText:
-    """A text as the model read it: its words, and the vectors that the content words have in their context."""
+    """A text as the model read it: its words, and the vectors of its content words."""
 
     words: Sequence[Word]
     content: Sequence[Word]
@@ -188,17 +184,19 @@ class ReadText:
 class TermFinder:
     """Finds the key terms of one expected answer in one answer. Rules in order; the first that holds decides."""
 
-    def __init__(self, expected: ReadText, answer: ReadText) -> None:
+    def __init__(self, expected: ReadText, answer: ReadText, nearness: Nearness = IN_CONTEXT) -> None:
         self._expected = expected
         self._answer = answer
+        self._nearness = nearness
         self._found: dict[Word, TermCredit | None] = {}
         self._nearest: dict[str, tuple[float, Word] | None] = {}
 
-    def find(self, term: KeyTerm, *, near_from: float = NEAR_FROM) -> TermCredit:
+    def find(self, term: KeyTerm, *, near_from: float | None = None) -> TermCredit:
         """The credit for a term; one of several words has that of its worst.
 
-        `near_from` is the cosine from which a word of like meaning earns partial credit.
+        `near_from` is the cosine from which a word of like meaning earns partial credit, if not that of the nearness.
         """
+        near_from = self._nearness.term_from if near_from is None else near_from
         for match, form in ((Match.COMPOUND, term.joined), (Match.INITIALS, term.initials)):
             if form and (word := self._answer.typed.get(form)) and (match is Match.COMPOUND or _abbreviates(word)):
                 return replace(_credit(word, 1.0, match, (word,)), term=term.surface)
@@ -251,11 +249,11 @@ class TermFinder:
         return next(((word,) for word in alike if is_typo(word.folded, part.folded)), ())
 
     def _near(self, part: Word, near_from: float) -> TermCredit:
-        """Partial credit for the answer's nearest word in its context; a number is right or wrong."""
+        """Partial credit for the answer's nearest word; a number is right or wrong."""
         if part.root not in self._nearest:
             self._nearest[part.root] = None if part.is_number else self._nearest_to(part.root)
         nearest = self._nearest[part.root]
-        credit = ramp(nearest[0], near_from, NEAR_FULL) if nearest else 0.0
+        credit = ramp(nearest[0], near_from, self._nearness.term_full) if nearest else 0.0
         if nearest is None or credit == 0.0:
             return _credit(part, 0.0, Match.NONE, ())
         return _credit(part, credit, Match.MEANING, (nearest[1],))

@@ -8,16 +8,10 @@ from typing import TypeVar
 import numpy as np
 
 from reading.key_terms import INITIALS, MIN_TYPO_LETTERS, ReadText, Vectors, is_typo
+from reading.nearness import IN_CONTEXT, Nearness
 from reading.words import MIN_JOINED_LETTERS, Word, initials_of, words_in
 
 V = TypeVar("V")
-
-PARAPHRASED = 0.38
-"""Nearness to the descriptions of a concept from which it is mentioned without being named: the least with 9 in 10
-right on half of our labelled pairs; docs/scoring.md shows the other half."""
-
-OTHER_SENSE = 0.22
-"""Nearness below which a word that is also a concept's name has another sense, chosen likewise."""
 
 ENOUGH_CONTEXT = 8
 """Content words from which an answer shows in which sense it uses a word; "Deadlock." alone is simply named."""
@@ -47,8 +41,9 @@ _REACH = 5
 class Mentions:
     """Finds concepts in one answer."""
 
-    def __init__(self, answer: ReadText) -> None:
+    def __init__(self, answer: ReadText, nearness: Nearness = IN_CONTEXT) -> None:
         self._answer = answer
+        self._nearness = nearness
 
     def mention(self, names: Sequence[str], descriptions: Sequence[Vectors] = ()) -> bool:
         """Whether the answer says one of the names, or what the concept is.
@@ -65,9 +60,9 @@ class Mentions:
         if not descriptions:
             return bool(said)
         nearness = self.nearness(descriptions)
-        if said and not (nearness < OTHER_SENSE and self._may_mean_else(said)):
+        if said and not (nearness < self._nearness.other_sense and self._may_mean_else(said)):
             return True
-        return nearness >= PARAPHRASED
+        return nearness >= self._nearness.paraphrased
 
     def _may_mean_else(self, said: Sequence[str]) -> bool:
         """Whether only single words were said, in an answer long enough to tell their sense."""
@@ -76,7 +71,7 @@ class Mentions:
     def nearness(self, descriptions: Sequence[Vectors]) -> float:
         """How near the answer comes to the descriptions of a concept, -1 to 1.
 
-        The mean over their content words of the best cosine with a word of the answer, each in its context.
+        The mean over their content words of the best cosine with a word of the answer.
         """
         if not len(self._answer.vectors):
             return 0.0

@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 
+from embeddings import ModelBusy, ModelServerDown, ModelUnavailable
 from tests.conftest import Learner
+from tests.fakes import WordEncoder
 
 PROBLEM_FIELDS = {"type", "title", "status", "detail", "instance", "request_id"}
 
@@ -218,3 +220,20 @@ def test_a_request_id_of_another_form_is_replaced(learner: Learner, given: str) 
 def test_an_empty_query_value_counts_as_none(learner: Learner) -> None:
     reply = learner.get("/api/sessions?type=&cursor=")
     assert reply.json == {"sessions": [], "next_cursor": None}
+
+
+@pytest.mark.parametrize(
+    ("error", "seconds"), [(ModelUnavailable, "30"), (ModelServerDown, "5"), (ModelBusy, "1")], ids=lambda one: str(one)
+)
+def test_each_failure_of_the_model_says_when_to_come_back(
+    learner: Learner, encoder: WordEncoder, error: type[ModelUnavailable], seconds: str, monkeypatch: Any
+) -> None:
+    started = learner.start(topics=["dbms"])
+
+    def fail() -> None:
+        raise error("No.")
+
+    monkeypatch.setattr(encoder, "load", fail)
+    reply = learner.answer(started["session"]["id"], started["question"], "A lock.")
+    refused(reply, 503)
+    assert (reply.headers["Retry-After"], reply.json["detail"]) == (seconds, "No.")

@@ -58,6 +58,9 @@ def test_every_setting_is_read(tmp_path: Path) -> None:
         EMBEDDING_CACHE="/srv/copies",
         EMBEDDING_THREADS="3",
         EMBEDDING_WAITING="0",
+        EMBEDDING_URL="https://models.example/v1/",
+        EMBEDDING_API_KEY="key",
+        EMBEDDING_TIMEOUT_SECONDS="4",
         MASTERY_POLICY="guide",
         CORS_ORIGINS="https://a.example, https://b.example",
     )
@@ -71,6 +74,9 @@ def test_every_setting_is_read(tmp_path: Path) -> None:
         embedding_cache=Path("/srv/copies"),
         embedding_threads=3,
         embedding_waiting=0,
+        embedding_url="https://models.example/v1",
+        embedding_api_key="key",
+        embedding_timeout=4,
         policy=GUIDE,
         cors_origins=("https://a.example", "https://b.example"),
         production=True,
@@ -80,7 +86,8 @@ def test_every_setting_is_read(tmp_path: Path) -> None:
 def test_an_empty_value_is_as_good_as_none(tmp_path: Path) -> None:
     names = (
         "DATABASE_URL GRADUS_ENV JWT_SECRET_KEY ACCESS_TOKEN_MINUTES REFRESH_TOKEN_DAYS EMBEDDING_BACKEND"
-        " EMBEDDING_MODEL EMBEDDING_CACHE EMBEDDING_THREADS EMBEDDING_WAITING MASTERY_POLICY CORS_ORIGINS"
+        " EMBEDDING_MODEL EMBEDDING_CACHE EMBEDDING_THREADS EMBEDDING_WAITING EMBEDDING_URL EMBEDDING_API_KEY"
+        " EMBEDDING_TIMEOUT_SECONDS MASTERY_POLICY CORS_ORIGINS"
     )
     assert settings(tmp_path, **dict.fromkeys(names.split(), "")) == settings(tmp_path)
 
@@ -126,7 +133,7 @@ def test_the_folder_of_the_embedded_database_is_made(tmp_path: Path) -> None:
             "postgresql+psycopg2://db/gradus",
             "DATABASE_URL must name SQLite or PostgreSQL, not 'postgresql+psycopg2'.",
         ),
-        ("EMBEDDING_BACKEND", "tensorflow", "EMBEDDING_BACKEND must be one of onnx, torch, not 'tensorflow'."),
+        ("EMBEDDING_BACKEND", "tensorflow", "EMBEDDING_BACKEND must be one of onnx, torch, remote, not 'tensorflow'."),
         (
             "MASTERY_POLICY",
             "strict",
@@ -136,6 +143,63 @@ def test_the_folder_of_the_embedded_database_is_made(tmp_path: Path) -> None:
 )
 def test_a_value_that_cannot_be_used_is_refused(tmp_path: Path, name: str, value: str, message: str) -> None:
     assert refusal(tmp_path, **{name: value}) == message
+
+
+def test_a_model_elsewhere_needs_its_address(tmp_path: Path) -> None:
+    found = refusal(tmp_path, EMBEDDING_BACKEND="remote")
+    assert found == "EMBEDDING_URL must be set where EMBEDDING_BACKEND is remote."
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://model-server:7997/v1",
+        "http://model-server",
+        "https://models.example/some/where",
+        "http://[::1]:7997/v1",
+    ],
+)
+def test_the_address_of_a_model_server_is_taken_with_any_path(tmp_path: Path, url: str) -> None:
+    for given in (url, f"{url}/"):
+        assert settings(tmp_path, EMBEDDING_BACKEND="remote", EMBEDDING_URL=given).embedding_url == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "model-server:7997/v1",
+        "model-server",
+        "ftp://model-server/v1",
+        "http://",
+        "http:///v1",
+        "http://model-server:port/v1",
+        "http://model-server:0/v1",
+        "http://model-server:70000/v1",
+        "http://model-server/v1?secret",
+        "http://model-server/v1#secret",
+        "http://model server/v1",
+        "http://model-server/v1\r\nX: y",
+        "http://[::1/v1",
+        " ",
+    ],
+)
+@pytest.mark.parametrize("backend", ["remote", "onnx"])
+def test_an_address_that_cannot_be_used_is_refused_and_not_repeated(tmp_path: Path, url: str, backend: str) -> None:
+    assert refusal(tmp_path, EMBEDDING_BACKEND=backend, EMBEDDING_URL=url) == (
+        "EMBEDDING_URL must be an address such as http://model-server:7997/v1, to which /embeddings is appended."
+    )
+
+
+def test_the_address_of_a_model_server_holds_no_password(tmp_path: Path) -> None:
+    assert refusal(tmp_path, EMBEDDING_BACKEND="remote", EMBEDDING_URL="http://ada:secret@model-server/v1") == (
+        "EMBEDDING_URL must hold no name and no password; a key belongs in EMBEDDING_API_KEY."
+    )
+
+
+@pytest.mark.parametrize("name", ["METRICS_TOKEN", "EMBEDDING_API_KEY"])
+@pytest.mark.parametrize("token", ["two words", "ключ", "line\nbreak"])
+def test_a_token_must_fit_a_header(tmp_path: Path, name: str, token: str) -> None:
+    assert refusal(tmp_path, **{name: token}) == f"{name} must be printable ASCII without spaces."
 
 
 HIGHEST = {"ACCESS_TOKEN_MINUTES": 1440, "REFRESH_TOKEN_DAYS": 3650}

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from reading.key_terms import KeyTerm, Match, ReadText, TermCredit, TermFinder, is_typo, key_terms, ramp
+from reading.nearness import ALONE
 from reading.words import content_of, content_places, words_in
 from tests.fakes import WordEncoder
 
@@ -417,6 +418,13 @@ def test_a_keyword_whose_words_were_not_read_is_not_found_by_its_meaning() -> No
 
 def test_in_an_answer_without_a_word_nothing_is_found() -> None:
     assert the_one("victim", "…") == TermCredit(term="victim", credit=0.0, match=NONE)
+
+
+@pytest.mark.parametrize(("cosine", "credit"), [(0.35, 0.0), (0.45, 0.25), (0.65, 0.75), (0.75, 1.0)])
+def test_words_that_were_read_alone_have_a_ramp_of_their_own(cosine: float, credit: float) -> None:
+    [term] = key_terms("victim")
+    finder = TermFinder(read("victim", (1.0, 0.0)), read("loser", towards(cosine)), ALONE)
+    assert finder.find(term).credit == about(credit)
 
 
 @pytest.mark.parametrize(("near_from", "credit"), [(0.2, 0.125), (0.0, 5 / 12), (-0.25, 10 / 17)])

@@ -8,10 +8,11 @@ import pytest
 import yaml
 
 from config import ROOT
-from embeddings import KeptReadings, NoShelf, TorchEncoder
+from embeddings import Encoder, KeptReadings, NoShelf, OnnxEncoder, Reading, Spans, TorchEncoder, make_ready
 from question_bank import Concept, load_topics
 from reading.key_terms import ReadText, Vectors
-from reading.mentions import ENOUGH_CONTEXT, OTHER_SENSE, PARAPHRASED, Mentions
+from reading.mentions import ENOUGH_CONTEXT, Mentions
+from reading.nearness import ALONE, IN_CONTEXT, Nearness
 from reading.words import content_of, content_places, roots_of, words_in
 from tests.fakes import WordEncoder
 
@@ -332,20 +333,20 @@ def test_an_answer_without_a_word_is_near_to_nothing() -> None:
 
 
 def test_a_name_that_has_another_sense_is_less_near_than_a_paraphrase() -> None:
-    assert OTHER_SENSE < PARAPHRASED
+    assert IN_CONTEXT.other_sense < IN_CONTEXT.paraphrased
 
 
 @pytest.mark.parametrize("answer", ["moon", context(20, "green")])
 def test_an_answer_that_names_nothing_mentions_a_concept_from_a_certain_nearness(answer: str) -> None:
-    assert said(answer).mention(["Deadlock"], [near(PARAPHRASED + 0.001)])
-    assert not said(answer).mention(["Deadlock"], [near(PARAPHRASED - 0.001)])
-    assert said(answer).mention([], [near(PARAPHRASED + 0.001)])
+    assert said(answer).mention(["Deadlock"], [near(IN_CONTEXT.paraphrased + 0.001)])
+    assert not said(answer).mention(["Deadlock"], [near(IN_CONTEXT.paraphrased - 0.001)])
+    assert said(answer).mention([], [near(IN_CONTEXT.paraphrased + 0.001)])
 
 
 def test_a_single_word_in_a_long_answer_has_another_sense_below_a_certain_nearness() -> None:
     answer = context(ENOUGH_CONTEXT)
-    assert said(answer).mention(["Deadlock"], [near(OTHER_SENSE + 0.001)])
-    assert not said(answer).mention(["Deadlock"], [near(OTHER_SENSE - 0.001)])
+    assert said(answer).mention(["Deadlock"], [near(IN_CONTEXT.other_sense + 0.001)])
+    assert not said(answer).mention(["Deadlock"], [near(IN_CONTEXT.other_sense - 0.001)])
     assert not said(answer).mention(["Deadlock"], [near(-1.0)])
 
 
@@ -420,10 +421,38 @@ class Judged:
         return len(self.found.intersection(mentioned)) / len(mentioned)
 
 
+class ReadsAlone:
+    """Reads every span alone, as a model server does."""
+
+    name = fingerprint = "alone"
+    in_context = False
+
+    def __init__(self) -> None:
+        make_ready()
+        self._encoder = OnnxEncoder(threads=1)
+
+    def read(self, texts: Sequence[str], spans: Sequence[Spans]) -> list[Reading]:
+        parts = [[text[start:end] for start, end in some] for text, some in zip(texts, spans, strict=True)]
+        words = sorted({word for some in parts for word in some})
+        vectors = dict(zip(words, self._encoder.encode(words), strict=True))
+        rows = (np.stack([vectors[word] for word in some]) for some in parts)
+        return [Reading(vector=some[0], spans=some) for some in rows]
+
+
 @pytest.fixture(scope="module")
 def judged() -> Judged:
     """Every pair, judged with the real model as the scorer does."""
-    encoder = TorchEncoder()
+    return judged_by(TorchEncoder(), IN_CONTEXT)
+
+
+@pytest.fixture(scope="module")
+def judged_alone() -> Judged:
+    """The same with words that were read alone."""
+    return judged_by(ReadsAlone(), ALONE)
+
+
+def judged_by(encoder: Encoder, nearness: Nearness) -> Judged:
+    """The pairs by this encoder and with these thresholds."""
     readings = encoder.read([pair.answer for pair in PAIRS], [content_places(pair.answer) for pair in PAIRS])
     sentences = sorted({sentence for pair in PAIRS for sentence in pair.concept.descriptions})
     described = KeptReadings(encoder, NoShelf()).read(sentences, [content_places(text) for text in sentences])
@@ -432,7 +461,7 @@ def judged() -> Judged:
         found=frozenset(
             pair
             for pair, reading in zip(PAIRS, readings, strict=True)
-            if Mentions(read(pair.answer, reading.spans)).mention(
+            if Mentions(read(pair.answer, reading.spans), nearness).mention(
                 pair.names, [vectors[text] for text in pair.concept.descriptions]
             )
         )
@@ -470,6 +499,24 @@ def test_nine_in_ten_mentions_are_right_and_three_in_four_are_found(judged: Judg
     assert len(pairs) >= 200
     assert judged.precision(pairs) >= 0.9
     assert judged.recall(pairs) >= 0.75
+
+
+@pytest.mark.parametrize("topics", [CHOSEN_ON | CHECKED_ON, CHECKED_ON], ids=["all", "no threshold was chosen on"])
+def test_with_words_read_alone_nearly_as_many_mentions_are_right_and_found(
+    judged_alone: Judged, topics: Set[str]
+) -> None:
+    pairs = [pair for pair in PAIRS if pair.topic in topics]
+    assert judged_alone.precision(pairs) >= 0.89
+    assert judged_alone.recall(pairs) >= 0.75
+
+
+@pytest.mark.parametrize("nearness", [IN_CONTEXT, ALONE], ids=["in context", "alone"])
+def test_the_nearness_that_was_handed_in_decides(nearness: Nearness) -> None:
+    words = read(context(ENOUGH_CONTEXT, "moon"), np.array([[1, 0]] * ENOUGH_CONTEXT, dtype=np.float32))
+    for cosine in (nearness.paraphrased + 0.001, nearness.paraphrased - 0.001):
+        assert Mentions(words, nearness).mention(["Deadlock"], [near(cosine)]) == (cosine > nearness.paraphrased)
+    for cosine in (nearness.other_sense + 0.001, nearness.other_sense - 0.001):
+        assert Mentions(words, nearness).mention(["Moon"], [near(cosine)]) == (cosine > nearness.other_sense)
 
 
 def test_what_a_person_denies_is_no_mention(judged: Judged) -> None:

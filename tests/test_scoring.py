@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from embeddings import ModelUnavailable, Reading, Spans
+from embeddings import ModelUnavailable, Reading, Remembered, Spans
 from mastery import GUIDE, REFERENCE, MasteryPolicy, ScoreOutOfRange
 from question_bank import Concept
-from scoring import AnswerScore, Remembered, Scorer
+from scoring import AnswerScore, Scorer
 from tests.fakes import WordEncoder
 
 DEADLOCK = "A deadlock is a cycle of transactions that wait for each other."
