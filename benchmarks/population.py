@@ -130,7 +130,7 @@ def _in_order(model: type[Any], **values: Any) -> list[Any]:
 
 
 def _copy_postgresql(database_url: str, tables: Iterable[tuple[Table, Rows]]) -> None:
-    """By COPY, without the checks of foreign keys, which hold by construction; then vacuumed, as a database in use is."""
+    """By COPY, without checking foreign keys, which hold by construction; then vacuumed, as a database in use is."""
     with psycopg.connect(plain_address(database_url), autocommit=True) as connection:
         connection.execute("SET session_replication_role = replica")
         connection.execute("SET maintenance_work_mem = '512MB'")

@@ -1,13 +1,15 @@
 """What scoring an answer costs, against the same weights asked twice through torch: answer and expected answer.
 
-All run in this process in turn over the same answers; the figures are ratios of one round each. Both runtimes have as
-many threads as a single worker has here, and then one, as each of two workers on two cores.
+Each runtime works in a process of its own, and in turn over the same answers; the figures are ratios of one round each.
+Both have as many threads as there are cores, as a single worker has, and then one, as each of two workers on two cores.
 """
 
+import multiprocessing
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from multiprocessing.connection import Connection
 
 from benchmarks.table import Row, ratios, show
 from benchmarks.texts import Given, answers, some_answers
@@ -20,67 +22,69 @@ from reading.words import content_places
 from scoring import Scorer
 
 ROUNDS = 5
-ANSWERS = 48
-TEXTS = 200
+ANSWERS = 24
+TEXTS = 96
+PASS, BULK, SCORE = "pass", "bulk", "score"
+
+Works = dict[str, Callable[[], object]]
+"""What a runtime can be told to do, by name."""
 
 
 def measure() -> list[Row]:
     """The rows; those of as many threads as there are cores have bars."""
     make_ready()
     cores = len(os.sched_getaffinity(0))
-    return [*_passes(cores, bar=5.0), *_bulk(cores), *(_passes(1) if cores > 1 else []), *_scoring(cores)]
+    return [*_rows(cores, bar=5.0, bulk_bar=1.9), *(_rows(1) if cores > 1 else [])]
 
 
-def _passes(threads: int, *, bar: float | None = None) -> list[Row]:
-    given = some_answers(ANSWERS)
-    encoder = OnnxEncoder(threads=threads)
+def _rows(threads: int, *, bar: float | None = None, bulk_bar: float | None = None) -> list[Row]:
+    with _runtime(_torch_works, threads) as torch, _runtime(_onnx_works, threads) as onnx:
+        met = [(torch(PASS), onnx(PASS), torch(BULK), onnx(BULK), onnx(SCORE)) for _ in range(ROUNDS + 1)][1:]
+    two_passes, one_pass, torch_bulk, onnx_bulk, scored = zip(*met, strict=True)
+    named = f"{threads} threads" if threads > 1 else "1 thread"
+    return [
+        Row.of(f"two torch passes / the one pass of an answer, {named}", ratios(two_passes, one_pass), bar=bar),
+        Row.of(f"{TEXTS} texts at once: torch / ONNX Runtime, {named}", ratios(torch_bulk, onnx_bulk), bar=bulk_bar),
+        Row.of(f"model time of an answer, {named}", [1000 * one / ANSWERS for one in one_pass], unit="ms"),
+        Row.of(f"an answer scored / its pass of the model, {named}", ratios(scored, one_pass)),
+    ]
+
+
+def _torch_works(threads: int) -> Works:
+    """As one would do it first: `encode` for the answer and for the expected answer."""
+    import torch
+
+    torch.set_num_threads(threads)
     original = load_torch(PACKAGED_MODEL).loaded
+    given, texts = some_answers(ANSWERS), _texts()
 
-    def two_torch_passes() -> None:
+    def two_passes() -> None:
         for one in given:
             original.encode(one.answer, show_progress_bar=False)
             original.encode(one.question.expected_answers[0], show_progress_bar=False)
 
-    with torch_threads(threads):
-        met = in_turn({"torch": two_torch_passes, "onnx": lambda: _read(encoder, given)})
-    each = [1000 * seconds / ANSWERS for seconds in met["onnx"]]
-    named = f"{threads} threads" if threads > 1 else "1 thread"
-    return [
-        Row.of(f"two torch passes / the one pass of an answer, {named}", ratios(met["torch"], met["onnx"]), bar=bar),
-        Row.of(f"model time of an answer, {named}", each, unit="ms"),
-    ]
+    return {PASS: two_passes, BULK: lambda: original.encode(texts, batch_size=32, show_progress_bar=False)}
+
+
+def _onnx_works(threads: int) -> Works:
+    encoder = OnnxEncoder(threads=threads)
+    scorer = Scorer(encoder, KeptReadings(encoder, NoShelf()), REFERENCE)
+    given, texts = some_answers(ANSWERS), _texts()
+    return {
+        PASS: lambda: _read(encoder, given),
+        BULK: lambda: encoder.encode(texts),
+        SCORE: lambda: _score(scorer, given),
+    }
+
+
+def _texts() -> list[str]:
+    return [one.answer for one in answers()][:TEXTS]
 
 
 def _read(encoder: OnnxEncoder, given: Sequence[Given]) -> None:
     """The model's part of scoring: the answer, its words and sentences."""
     for one in given:
         encoder.read([one.answer], [[*content_places(one.answer), *sentences_of(one.answer)]])
-
-
-def _bulk(threads: int) -> list[Row]:
-    texts = [one.answer for one in answers()][:TEXTS]
-    encoder = OnnxEncoder(threads=threads)
-    original = load_torch(PACKAGED_MODEL).loaded
-    with torch_threads(threads):
-        met = in_turn(
-            {
-                "torch": lambda: original.encode(texts, batch_size=32, show_progress_bar=False),
-                "onnx": lambda: encoder.encode(texts),
-            }
-        )
-    return [
-        Row.of(f"{TEXTS} texts at once: torch / ONNX Runtime", ratios(met["torch"], met["onnx"]), bar=1.9),
-        Row.of("texts at once, ONNX Runtime", [TEXTS / seconds for seconds in met["onnx"]], unit="1/s"),
-    ]
-
-
-def _scoring(threads: int) -> list[Row]:
-    """What is done beside the pass: words, key terms, mentions, flags."""
-    given = some_answers(ANSWERS)
-    encoder = OnnxEncoder(threads=threads)
-    scorer = Scorer(encoder, KeptReadings(encoder, NoShelf()), REFERENCE)
-    met = in_turn({"pass": lambda: _read(encoder, given), "score": lambda: _score(scorer, given)})
-    return [Row.of("an answer scored / its pass of the model", ratios(met["score"], met["pass"]))]
 
 
 def _score(scorer: Scorer, given: Sequence[Given]) -> None:
@@ -95,28 +99,32 @@ def _score(scorer: Scorer, given: Sequence[Given]) -> None:
         )
 
 
-def in_turn(works: Mapping[str, Callable[[], object]]) -> dict[str, list[float]]:
-    """Seconds that each work takes, round by round, after one round that does not count."""
-    took: dict[str, list[float]] = {name: [] for name in works}
-    for _ in range(ROUNDS + 1):
-        for name, work in works.items():
-            began_at = time.perf_counter()
-            work()
-            took[name].append(time.perf_counter() - began_at)
-    return {name: seconds[1:] for name, seconds in took.items()}
-
-
 @contextmanager
-def torch_threads(count: int) -> Iterator[None]:
-    """Let torch compute with that many threads while the block runs."""
-    import torch
+def _runtime(works: Callable[[int], Works], threads: int) -> Iterator[Callable[[str], float]]:
+    """A process that does what it is told and gives the seconds that it took."""
+    spawn = multiprocessing.get_context("spawn")
+    ours, theirs = spawn.Pipe()
+    process = spawn.Process(target=_serve, args=(works, threads, theirs))
+    process.start()
 
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
+    def told(name: str) -> float:
+        ours.send(name)
+        seconds: float = ours.recv()
+        return seconds
+
     try:
-        yield
+        yield told
     finally:
-        torch.set_num_threads(before)
+        ours.send(None)
+        process.join()
+
+
+def _serve(works: Callable[[int], Works], threads: int, orders: "Connection[float, str | None]") -> None:
+    ready = works(threads)
+    while (name := orders.recv()) is not None:
+        began_at = time.perf_counter()
+        ready[name]()
+        orders.send(time.perf_counter() - began_at)
 
 
 def main() -> None:

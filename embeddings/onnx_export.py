@@ -113,19 +113,16 @@ def _export(original: TorchModel, folder: Path) -> None:
     """Write graph, weights and tokenizer. The weights are a file of their own, so that processes map it into memory."""
     import onnx
 
-    graph = folder / "exported.onnx"
-    transformer: Any = original.loaded[0].auto_model
-    _trace(transformer, original.loaded.tokenizer.model_input_names, graph)
-    model = _fused(graph, transformer.config)
+    model = _traced(original.loaded[0].auto_model, original.loaded.tokenizer.model_input_names, folder / GRAPH)
     onnx.save(model, folder / GRAPH, save_as_external_data=True, location=WEIGHTS, size_threshold=1024)
-    graph.unlink()
     original.loaded.tokenizer.backend_tokenizer.save(str(folder / TOKENIZER))
     for name in COPIED:
         (folder / name).chmod(0o644)
 
 
-def _trace(transformer: Any, names: Sequence[str], path: Path) -> None:
-    """The transformer as an ONNX graph of plain operations."""
+def _traced(transformer: Any, names: Sequence[str], path: Path) -> "onnx.ModelProto":
+    """The transformer as an ONNX graph of plain operations, which ONNX Runtime joins when it loads them."""
+    import onnx
     import torch
 
     class LastHiddenState(torch.nn.Module):
@@ -139,7 +136,7 @@ def _trace(transformer: Any, names: Sequence[str], path: Path) -> None:
             output = self.transformer(**dict(zip(names, given, strict=True)))
             return output.last_hidden_state  # type: ignore[no-any-return]
 
-    transformer.set_attn_implementation("eager")  # the fusion below knows attention by its plain operations
+    transformer.set_attn_implementation("eager")  # the other implementations have no plain operations
     example = torch.ones((2, 16), dtype=torch.int64)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter tells of its own future, and of branches on constants
@@ -153,28 +150,7 @@ def _trace(transformer: Any, names: Sequence[str], path: Path) -> None:
             opset_version=OPSET,
             dynamo=False,
         )
-
-
-def _fused(path: Path, config: Any) -> "onnx.ModelProto":
-    """The graph with operations joined as ONNX Runtime has them; the weights stay as they are."""
-    import onnx
-    from onnxruntime.transformers.fusion_options import FusionOptions
-    from onnxruntime.transformers.optimizer import optimize_model
-
-    if config.model_type != "bert":
-        return onnx.load(path)
-    logging.getLogger("onnxruntime.transformers").setLevel(logging.WARNING)
-    options = FusionOptions("bert")
-    options.use_raw_attention_mask(True)
-    fused: onnx.ModelProto = optimize_model(
-        str(path),
-        model_type="bert",
-        num_heads=config.num_attention_heads,
-        hidden_size=config.hidden_size,
-        opt_level=0,
-        optimization_options=options,
-    ).model
-    return fused
+    return onnx.load(path)
 
 
 def greatest_difference(original: Model, copy: OnnxModel, texts: list[str]) -> float:

@@ -83,7 +83,7 @@ def test_a_copy_lies_under_a_name_with_the_hash_of_its_weights_and_says_how_exac
     folder = copy_of(str(small), copied)
     assert folder is not None
     manifest = Manifest.read(folder)
-    assert folder.name.endswith(f"-{manifest.weights_sha256[:16]}-v1")
+    assert folder.name.endswith(f"-{manifest.weights_sha256[:16]}-v2")
     assert manifest.weights_sha256 == TorchEncoder(str(small)).fingerprint
     assert manifest.texts_compared == 200
     assert 0 < manifest.greatest_difference <= 1e-5
@@ -117,19 +117,19 @@ def test_other_weights_in_the_same_folder_need_another_copy(small: Path, copied:
 def test_a_copy_whose_cosines_differ_is_refused_and_not_kept(
     small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fused = onnx_export._fused
+    traced = onnx_export._traced
 
-    def slightly_wrong(path: Path, config: Any) -> Any:
+    def slightly_wrong(*given: Any) -> Any:
         from onnx import numpy_helper
 
-        graph = fused(path, config)
+        graph = traced(*given)
         weights = max(graph.graph.initializer, key=lambda one: len(one.raw_data))
         changed = numpy_helper.to_array(weights).copy()
         changed += np.random.default_rng(1).normal(0, 3e-4, changed.shape).astype(np.float32)
         weights.CopyFrom(numpy_helper.from_array(changed, weights.name))
         return graph
 
-    monkeypatch.setattr(onnx_export, "_fused", slightly_wrong)
+    monkeypatch.setattr(onnx_export, "_traced", slightly_wrong)
     with pytest.raises(UnusableModel, match=f"gives cosines that differ by .*, more than {MAX_DIFFERENCE}"):
         ensure_copy(str(small), cache=tmp_path)
     assert list(tmp_path.iterdir()) == []

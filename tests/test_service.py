@@ -126,7 +126,7 @@ def test_15_real_answers_served_by_two_workers_in_turn_move_every_figure_as_the_
         attempt, change = reply.json["attempt"], reply.json["mastery"]
         before = (expected.mastery, expected.difficulty)
         expected.take(attempt)
-        assert attempt["scorer"] == "all-MiniLM-L6-v2/torch-fp32"
+        assert attempt["scorer"] == "all-MiniLM-L6-v2/onnx-fp32"
         assert (change["before"], change["difficulty_before"]) == (pytest.approx(before[0], abs=ROUNDING), before[1])
         assert change["after"] == pytest.approx(expected.mastery, abs=ROUNDING)
         assert change["velocity"] == pytest.approx(expected.velocity, abs=ROUNDING)
