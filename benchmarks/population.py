@@ -9,7 +9,7 @@ from typing import Any
 
 import psycopg
 from psycopg import sql
-from sqlalchemy import Table, make_url
+from sqlalchemy import make_url
 from tqdm import tqdm
 
 from adaptive_state import AnswerEvidence, ConceptMastery, TopicMastery
@@ -21,11 +21,22 @@ CONCEPTS = 20
 RECORDS = 200
 """Different records that learners have; each record is what answers make it."""
 
+MASTERY_KEYS = ("user_id", "topic", "id")
 SYLLABLES = [first + second for first in "bdfgklmnprstvz" for second in ("a", "e", "i", "o", "u", "an", "el")]
+COLUMNS: dict[Any, list[str]] = {
+    User: "id username username_key email password_hash role created_at".split(),
+    TokenFamily: "user_id id current_jti previous_jti rotated_at created_at expires_at revoked_at".split(),
+    UserMastery: [*MASTERY_KEYS, *(c.key for c in UserMastery.__table__.columns if c.key not in MASTERY_KEYS)],
+}
+"""Of each table, those that are a row's own first."""
+
 LOGIN_LASTS = timedelta(days=30)
 ROWS_AT_ONCE = 5_000
 
-Rows = Iterator[Sequence[Any]]
+Row = tuple[Sequence[Any], Sequence[Any]]
+"""The first values of a row, which are its own, and the others, which it shares with many."""
+
+Rows = Iterator[Row]
 
 
 def name_of(user_id: int) -> str:
@@ -41,9 +52,9 @@ def fill(database_url: str, learners: int) -> None:
         copy(
             database_url,
             [
-                (User.__table__, _counted(_users(learners), bar)),
-                (TokenFamily.__table__, _counted(_families(learners), bar)),
-                (UserMastery.__table__, _counted(_masteries(learners), bar)),
+                (User, _counted(_users(learners), bar)),
+                (TokenFamily, _counted(_families(learners), bar)),
+                (UserMastery, _counted(_masteries(learners), bar)),
             ],
         )
 
@@ -60,47 +71,28 @@ def _counted(rows: Rows, bar: Any) -> Rows:
 
 
 def _users(learners: int) -> Rows:
-    now = datetime.now(UTC)
+    shared = ("-", "learner", datetime.now(UTC))
     for user_id in range(1, learners + 1):
         name = name_of(user_id)
-        yield _in_order(
-            User,
-            id=user_id,
-            username=name,
-            username_key=name,
-            email=f"{name}@example.org",
-            password_hash="-",  # noqa: S106 - nobody signs in with it
-            role="learner",
-            created_at=now,
-        )
+        yield (user_id, name, name, f"{name}@example.org"), shared
 
 
 def _families(learners: int) -> Rows:
     now = datetime.now(UTC)
+    shared = ("-", None, now, now, now + LOGIN_LASTS, None)
     for user_id in range(1, learners + 1):
-        yield _in_order(
-            TokenFamily,
-            user_id=user_id,
-            id=family_of(user_id),
-            current_jti="-",
-            previous_jti=None,
-            rotated_at=now,
-            created_at=now,
-            expires_at=now + LOGIN_LASTS,
-            revoked_at=None,
-        )
+        yield (user_id, family_of(user_id)), shared
 
 
 def _masteries(learners: int) -> Rows:
     records = [_record(number) for number in range(RECORDS)]
     for user_id in range(1, learners + 1):
         for place, topic in enumerate(TOPICS):
-            values = records[(user_id * 31 + place * 7) % RECORDS]
-            yield _in_order(UserMastery, **{**values, "user_id": user_id, "topic": topic, "id": user_id * 8 + place})
+            yield (user_id, topic, user_id * 8 + place), records[(user_id * 31 + place * 7) % RECORDS]
 
 
-def _record(number: int) -> dict[str, Any]:
-    """The columns of a record after some answers about 20 concepts."""
+def _record(number: int) -> tuple[Any, ...]:
+    """What a record holds after some answers about 20 concepts, from `mastery_level` on."""
     chance = random.Random(number)  # noqa: S311 - the same every time
     names = [f"Concept {place}" for place in range(CONCEPTS)]
     mastery = TopicMastery()
@@ -122,28 +114,39 @@ def _record(number: int) -> dict[str, Any]:
     mastery = TopicMastery(progress=mastery.progress, concepts=concepts)
     row = UserMastery(user_id=0, topic="", version=1)
     row.become(mastery, at=at)
-    return {column.key: getattr(row, column.key) for column in UserMastery.__table__.columns}
+    return tuple(getattr(row, name) for name in COLUMNS[UserMastery][len(MASTERY_KEYS) :])
 
 
-def _in_order(model: type[Any], **values: Any) -> list[Any]:
-    return [values[column.key] for column in model.__table__.columns]
-
-
-def _copy_postgresql(database_url: str, tables: Iterable[tuple[Table, Rows]]) -> None:
+def _copy_postgresql(database_url: str, tables: Iterable[tuple[Any, Rows]]) -> None:
     """By COPY, without checking foreign keys, which hold by construction; then vacuumed, as a database in use is."""
     with psycopg.connect(plain_address(database_url), autocommit=True) as connection:
         connection.execute("SET session_replication_role = replica")
-        connection.execute("SET maintenance_work_mem = '512MB'")
-        for table, rows in tables:
+        connection.execute("SET default_toast_compression = lz4")  # the other takes most of the time of the fill
+        for model, rows in tables:
+            table = sql.Identifier(model.__tablename__)
             with connection.transaction(), connection.cursor() as cursor:
-                columns = sql.SQL(", ").join(sql.Identifier(column.name) for column in table.columns)
-                command = sql.SQL("COPY {} ({}) FROM STDIN").format(sql.Identifier(table.name), columns)
-                with cursor.copy(command) as copy:
-                    for row in rows:
-                        copy.write_row(row)
-            connection.execute(sql.SQL("VACUUM (ANALYZE) {}").format(sql.Identifier(table.name)))
-        highest = "SELECT setval(pg_get_serial_sequence('users', 'id'), (SELECT max(id) FROM users))"
-        connection.execute(highest)
+                columns = sql.SQL(", ").join(map(sql.Identifier, COLUMNS[model]))
+                with cursor.copy(sql.SQL("COPY {} ({}) FROM STDIN").format(table, columns)) as copy:
+                    for text in _as_text(rows):
+                        copy.write(text)
+            connection.execute(sql.SQL("VACUUM (ANALYZE) {}").format(table))
+        connection.execute("SELECT setval(pg_get_serial_sequence('users', 'id'), (SELECT max(id) FROM users))")
+
+
+def _as_text(rows: Rows) -> Iterator[str]:
+    """The rows as COPY reads them; what many share is written out once."""
+    written: dict[int, str] = {}
+    while some := list(itertools.islice(rows, ROWS_AT_ONCE)):
+        for _, shared in some:
+            if id(shared) not in written:
+                written[id(shared)] = "\t".join(map(_field, shared))
+        yield "".join("\t".join((*map(_field, own), written[id(shared)])) + "\n" for own, shared in some)
+
+
+def _field(value: Any) -> str:
+    if value is None:
+        return r"\N"
+    return str(value).replace("\\", r"\\").replace("\t", r"\t").replace("\n", r"\n")
 
 
 def plain_address(database_url: str) -> str:
@@ -151,16 +154,15 @@ def plain_address(database_url: str) -> str:
     return make_url(database_url).set(drivername="postgresql").render_as_string(hide_password=False)
 
 
-def _copy_sqlite(database_url: str, tables: Iterable[tuple[Table, Rows]]) -> None:
+def _copy_sqlite(database_url: str, tables: Iterable[tuple[Any, Rows]]) -> None:
     """By one INSERT for many rows, without the safety of a transaction: a fill that breaks off is begun anew."""
     with sqlite3.connect(str(make_url(database_url).database)) as connection:
         connection.execute("PRAGMA journal_mode = OFF")
         connection.execute("PRAGMA synchronous = OFF")
-        for table, rows in tables:
-            marks = ", ".join("?" * len(table.columns))
-            columns = ", ".join(column.name for column in table.columns)
-            insert = f"INSERT INTO {table.name} ({columns}) VALUES ({marks})"  # noqa: S608 - names of our own
-            connection.executemany(insert, ([_for_sqlite(value) for value in row] for row in rows))
+        for model, rows in tables:
+            names, marks = ", ".join(COLUMNS[model]), ", ".join("?" * len(COLUMNS[model]))
+            insert = f"INSERT INTO {model.__tablename__} ({names}) VALUES ({marks})"  # noqa: S608 - names of our own
+            connection.executemany(insert, ((*own, *map(_for_sqlite, shared)) for own, shared in rows))
         connection.execute("ANALYZE")
 
 
