@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from config import ROOT
+from embeddings import make_ready
 
 BINARIES = Path(sys.executable).parent
 STARTS_WITHIN_SECONDS = 60
@@ -151,6 +152,7 @@ def served(database_url: str, log: Path, *words: str, ready: str = "/healthz", *
 @contextmanager
 def serving(database_url: str, log: Path, *words: str, **settings: str) -> Iterator[Service]:
     """The same; the service may not answer yet: see `Endpoint.wait_for`."""
+    make_ready()  # what `flask prepare` does, where a test has filled its database otherwise
     port = free_port()
     environment = {**_environment(database_url), "HOST": "127.0.0.1", "PORT": str(port), **settings}
     with log.open("ab") as output:

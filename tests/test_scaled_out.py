@@ -272,6 +272,13 @@ def test_what_nginx_refuses_is_a_problem_with_the_clients_request_id(scaled_out:
         assert reply.headers["X-Request-ID"] == reply.json["request_id"] == mine["X-Request-ID"]
 
 
+def test_a_file_of_questions_may_be_larger_than_other_bodies(scaled_out: ScaledOut) -> None:
+    front = scaled_out.front
+    token = registered(front, "no-administrator")
+    reply = front.call("POST", "/api/admin/questions/import", {"topic": "x" * 900_000}, token=token)
+    assert (reply.status, SERVED_BY in reply.headers) == (403, True)
+
+
 def test_the_other_service_goes_on_when_one_is_gone_in_the_middle_of_an_answer(scaled_out: ScaledOut) -> None:
     """The last test of this file, for it leaves one service."""
     front = scaled_out.front
