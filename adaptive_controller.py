@@ -132,7 +132,7 @@ class AdaptiveInterviewController:
                 state_document=dict(state.to_document()),
             )
             self._store.add_session(session)
-        return session, self.open_question(session)
+        return session, self.open_question(session, bank)
 
     def answer(
         self,
@@ -192,7 +192,7 @@ class AdaptiveInterviewController:
             feedback=feedback_on(score, recorded.after, self._policy),
             action=action,
             session=session,
-            next_question=self.open_question(session),
+            next_question=self.open_question(session, bank),
         )
 
     def finish(self, user_id: int, session_id: int) -> InterviewSession:
@@ -208,12 +208,12 @@ class AdaptiveInterviewController:
         """What a session showed, from its attempts."""
         return summarise(self._store.attempts(session.user_id, session.id), session)
 
-    def open_question(self, session: InterviewSession) -> AskedQuestionView | None:
-        """The question that waits for an answer, if there is one."""
+    def open_question(self, session: InterviewSession, bank: QuestionBank | None = None) -> AskedQuestionView | None:
+        """The question that waits for an answer, if there is one; in the words of that bank, or else of the newest."""
         opened = session.state.open_question
         if opened is None:
             return None
-        question = self._store.bank().question(opened.question_id)
+        question = (bank or self._store.bank()).question(opened.question_id)
         return AskedQuestionView(
             id=question.id,
             topic=question.topic,

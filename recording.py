@@ -60,19 +60,16 @@ def record_answer(store: Store, user_id: int, given: GivenAnswer, policy: Master
     row.become(after, at=given.at)
     attempt = _attempt(user_id, row.id, given, evidence, before.progress, after.progress, policy)
     store.add_attempt(attempt)
-    store.count_concepts(
-        user_id,
-        given.topic,
-        mentioned=_known(store, given, evidence.mentioned),
-        missed=_known(store, given, evidence.missed),
-    )
+    known = _known_concepts(store, given.topic)  # statistics over all learners show no words that one of them made up
+    mentioned, missed = known.intersection(evidence.mentioned), known.intersection(evidence.missed)
+    store.count_concepts(user_id, given.topic, mentioned=mentioned, missed=missed)
     return RecordedAnswer(attempt=attempt, before=before.progress, after=after.progress)
 
 
-def _known(store: Store, given: GivenAnswer, names: tuple[str, ...]) -> set[str]:
-    """Those that the bank knows: statistics over all learners show no words that one of them made up."""
-    topic = store.bank().topics.get(given.topic)
-    return set(names).intersection(topic.concept_by_name) if topic else set()
+def _known_concepts(store: Store, slug: str) -> set[str]:
+    """The concepts of a topic that the bank has; none of a topic that only a client knows."""
+    topic = store.bank().topics.get(slug)
+    return set(topic.concept_by_name) if topic else set()
 
 
 def _attempt(

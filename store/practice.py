@@ -174,6 +174,11 @@ class PracticeShelf(Transactions):
 
     def note_asked(self, user_id: int, question: Question, *, at: datetime) -> None:
         """Remember when the question was asked."""
-        self._session.merge(
-            AskedQuestion(user_id=user_id, question_id=question.id, topic=question.topic, last_asked_at=at)
+        insert = self.insert(AskedQuestion).values(
+            user_id=user_id, question_id=question.id, topic=question.topic, last_asked_at=at
         )
+        asked = insert.on_conflict_do_update(
+            index_elements=[AskedQuestion.user_id, AskedQuestion.question_id],
+            set_={"topic": insert.excluded.topic, "last_asked_at": insert.excluded.last_asked_at},
+        )
+        self._session.execute(asked)
