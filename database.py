@@ -24,7 +24,8 @@ BUSY_TIMEOUT_MS = 15_000
 """How long a SQLite writer waits for its turn."""
 
 CONNECTIONS_KEPT = 8
-"""As many as gunicorn.conf.py has threads: those beyond it would be opened and closed again for every request."""
+"""More than work on the database at once in one process, as a rule: those beyond it are opened for a request and closed
+again, and there are at most 10 of them."""
 
 RESTED_SECONDS = 5.0
 """A connection to PostgreSQL that was not used for longer is asked whether it still answers."""

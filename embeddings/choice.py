@@ -13,8 +13,9 @@ from embeddings.weights import PACKAGED_MODEL
 ONNX, TORCH, REMOTE = "onnx", "torch", "remote"
 BACKENDS = (ONNX, TORCH, REMOTE)
 
-WAITING = 8
-"""Answers that wait for the model of one process unless another number is chosen: some tens of milliseconds each."""
+WAITING = 24
+"""Answers that wait for the model of one process unless another number is chosen: some tens of milliseconds each. Less than
+gunicorn.conf.py has threads, so that those who only read need not wait with them."""
 
 AT_ONCE = 8
 """Requests of one process to a model server at the same time: waiting for a reply takes no core."""
