@@ -14,8 +14,8 @@ ONNX, TORCH, REMOTE = "onnx", "torch", "remote"
 BACKENDS = (ONNX, TORCH, REMOTE)
 
 WAITING = 24
-"""Answers that wait for the model of one process unless another number is chosen: some tens of milliseconds each. Less than
-gunicorn.conf.py has threads, so that those who only read need not wait with them."""
+"""Answers that wait for the model of one process unless another number is chosen: some tens of milliseconds each. Fewer
+than gunicorn.conf.py has threads, so that those who only read need not wait with them."""
 
 AT_ONCE = 8
 """Requests of one process to a model server at the same time: waiting for a reply takes no core."""
