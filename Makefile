@@ -18,10 +18,10 @@ grade: .venv/installed
 	@$(BIN)/flask --app app grade "$(or $(CSV),benchmarks/graded_answers.csv)"
 
 bench: .venv/installed-dev
-	@$(BIN)/python -m benchmarks
+	@$(BIN)/python -m benchmarks $(if $(DATABASES),--databases $(DATABASES))
 
 bench-scale: .venv/installed-dev
-	@$(BIN)/python -m benchmarks.growth $(if $(SIZES),--sizes $(SIZES))
+	@$(BIN)/python -m benchmarks.growth $(if $(SIZES),--sizes $(SIZES)) $(if $(DATABASES),--databases $(DATABASES))
 
 openapi: .venv/installed-dev
 	@$(BIN)/flask --app app openapi write docs/openapi.json

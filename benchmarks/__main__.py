@@ -1,7 +1,7 @@
 """`make bench`: every benchmark in turn, one table, written with its pictures into docs/performance.md."""
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from benchmarks import answers, reads, report, scoring
 from benchmarks.served import postgres, sqlite
@@ -11,13 +11,13 @@ ON_DATABASES: dict[str, Callable[[str], list[Row]]] = {"Reads": reads.measure, "
 DATABASES = {"SQLite": sqlite, "PostgreSQL": postgres}
 
 
-def measured() -> dict[str, list[Row]]:
+def measured(databases: Sequence[str]) -> dict[str, list[Row]]:
     """Every table by its title, printed as soon as it is there."""
     tables = {"Scoring": scoring.measure()}
     show("Scoring", tables["Scoring"])
     for what, measure in ON_DATABASES.items():
-        for database, made in DATABASES.items():
-            with made() as url:
+        for database in databases:
+            with DATABASES[database]() as url:
                 if url is None:
                     print(f"\n{what}, {database}: no server answers, not measured.")  # noqa: T201
                     continue
@@ -31,8 +31,9 @@ def main() -> None:
     """Measure, print, write. The exit status is 0 whatever the figures are: they are for reading, not a test."""
     options = argparse.ArgumentParser(prog="make bench", description=__doc__)
     options.add_argument("--no-report", action="store_true", help="leave docs/performance.md as it is")
+    options.add_argument("--databases", default=",".join(DATABASES))
     given = options.parse_args()
-    tables = measured()
+    tables = measured(given.databases.split(","))
     missed = [row for rows in tables.values() for row in rows if not row.is_met]
     print(f"\n{len(missed)} bars missed." if missed else "\nEvery bar is met.")  # noqa: T201
     if not given.no_report:
