@@ -1,5 +1,7 @@
 """How gunicorn serves the application: threads in a few workers, each with its own model."""
 
+import contextlib
+import ctypes
 import json
 import logging
 import os
@@ -32,6 +34,13 @@ logconfig_dict = logging_settings()
 # The same for torch, where that is the backend: see EMBEDDING_THREADS.
 os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // workers)))
 control_socket_disable = True
+
+M_ARENA_MAX = -8
+"""The name of that setting in glibc's malloc.h."""
+
+# glibc gives threads arenas of their own, up to eight a core; what one has freed the others do not use.
+with contextlib.suppress(OSError, AttributeError):  # another C library has no such thing
+    ctypes.CDLL(None).mallopt(M_ARENA_MAX, 2)
 
 METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 """Where the workers count together (see metrics.py); a new one for every start, for figures begin at 0."""
