@@ -10,7 +10,6 @@ from itertools import chain
 from pathlib import Path
 
 import numpy as np
-from scipy.stats import pearsonr, spearmanr
 
 from embeddings import KeptReadings, ModelEncoder, NoShelf, OnnxEncoder, make_ready
 from mastery import REFERENCE, MasteryPolicy
@@ -115,6 +114,8 @@ def scored(scorer: Scorer, graded: Iterable[GradedAnswer]) -> Iterator[AnswerSco
 
 def agreement(ours: Sequence[float], human: Sequence[float]) -> Agreement:
     """How figures from 0 to 1 agree with human grades from 0 to 1 of the same answers."""
+    from scipy.stats import pearsonr, spearmanr  # takes seconds and tens of MB: not for those who only serve
+
     mine, theirs = np.array(ours), np.array(human)
     varies = len(mine) > 1 and min(np.ptp(mine), np.ptp(theirs)) > ROUNDING
     return Agreement(
