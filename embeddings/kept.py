@@ -1,14 +1,13 @@
 """Readings of texts that come again and again: made once, then kept."""
 
 import hashlib
-import threading
-from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
 
 from embeddings.readings import Encoder, Reading, Spans
+from embeddings.remembered import Remembered
 
 PackedReading = tuple[bytes, bytes]
 """A reading as it is kept: the vector in single precision, those of its spans in half."""
@@ -43,15 +42,12 @@ class KeptReadings:
     def __init__(self, encoder: Encoder, shelf: ReadingShelf, *, size: int = 2_000) -> None:
         self._encoder = encoder
         self._shelf = shelf
-        self._size = size
-        self._near: OrderedDict[str, PackedReading] = OrderedDict()
-        self._lock = threading.Lock()
+        self._near: Remembered[str, PackedReading] = Remembered(size)
 
     def read(self, texts: Sequence[str], spans: Sequence[Spans]) -> list[Reading]:
         """See `Encoder.read`; raises `ModelUnavailable`."""
         keys = [reading_key(text, asked) for text, asked in zip(texts, spans, strict=True)]
-        with self._lock:
-            near = {key: self._near[key] for key in keys if key in self._near}
+        near = self._near.find(keys)
         wanted = zip(keys, texts, spans, strict=True)
         if far := {key: (text, asked) for key, text, asked in wanted if key not in near}:
             near |= self._fetch(far)
@@ -66,14 +62,8 @@ class KeptReadings:
             fresh = {key: _packed(reading) for key, reading in zip(missing, readings, strict=True)}
             self._shelf.keep(fingerprint, fresh)
             found |= fresh
-        self._remember(found)
+        self._near.keep(found)
         return found
-
-    def _remember(self, readings: dict[str, PackedReading]) -> None:
-        with self._lock:
-            self._near.update(readings)
-            while len(self._near) > self._size:
-                self._near.popitem(last=False)
 
 
 def _packed(reading: Reading) -> PackedReading:

@@ -4,6 +4,7 @@ import logging
 import tempfile
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ from embeddings.onnx_model import (
     load_copy,
 )
 from embeddings.passages import Model, read_with
-from embeddings.readings import UnusableModel, Vectors
+from embeddings.readings import UnusableModel
 from embeddings.torch_model import TorchModel, load_torch
 from embeddings.weights import PACKAGED_MODEL
 from reading.words import content_places
@@ -53,20 +54,22 @@ def ensure_copy(model: str = PACKAGED_MODEL, *, cache: Path) -> Path:
 
 def _make_copy(model: str, cache: Path) -> Path:
     original = load_torch(model)
+    pooling = _pooling(original)
     target = copy_folder(cache, model, original.fingerprint)
     cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".making-", dir=cache) as temporary:
         folder = Path(temporary) / "copy"
         folder.mkdir()
         _export(original, folder)
-        _manifest_of(model, original, folder, difference=0.0, compared=0).write(folder)
+        manifest = _manifest_of(model, original, pooling, folder)
+        manifest.write(folder)
         texts = TEXTS.read_text().splitlines()
         difference = greatest_difference(original, load_copy(folder), texts)
         if not difference <= MAX_DIFFERENCE:
             raise UnusableModel(
                 f"its copy for ONNX Runtime gives cosines that differ by {difference:.1e}, more than {MAX_DIFFERENCE}"
             )
-        _manifest_of(model, original, folder, difference=difference, compared=len(texts)).write(folder)
+        replace(manifest, texts_compared=len(texts), greatest_difference=difference).write(folder)
         _move(folder, target)
     log.info("model copied to=%s texts=%d difference=%.1e", target, len(texts), difference)
     return target
@@ -82,7 +85,8 @@ def _move(folder: Path, target: Path) -> None:
             raise
 
 
-def _manifest_of(model: str, original: TorchModel, folder: Path, *, difference: float, compared: int) -> Manifest:
+def _manifest_of(model: str, original: TorchModel, pooling: str, folder: Path) -> Manifest:
+    """The manifest of a copy that is not compared yet."""
     tokenizer = original.loaded.tokenizer
     return Manifest(
         model=model,
@@ -90,10 +94,10 @@ def _manifest_of(model: str, original: TorchModel, folder: Path, *, difference: 
         max_tokens=original.max_tokens,
         begin_token=tokenizer.cls_token_id,
         end_token=tokenizer.sep_token_id,
-        pooling=_pooling(original),
+        pooling=pooling,
         files={name: crc32_of(folder / name) for name in COPIED},
-        texts_compared=compared,
-        greatest_difference=difference,
+        texts_compared=0,
+        greatest_difference=0.0,
     )
 
 
@@ -156,18 +160,11 @@ def _traced(transformer: Any, names: Sequence[str], path: Path) -> "onnx.ModelPr
 def greatest_difference(original: Model, copy: OnnxModel, texts: list[str]) -> float:
     """How far the copy's cosines are from the original's: between any two of the texts, and of each word to itself."""
     spans = [content_places(text) for text in texts]
-    first, second = read_with(original, texts, spans), read_with(copy, texts, spans)
-    ours, theirs = (np.stack([reading.vector for reading in readings]) for readings in (second, first))
-    between = np.abs(_cosines(ours, ours) - _cosines(theirs, theirs)).max()
-    own = np.abs(1 - (_exact(ours) * _exact(theirs)).sum(axis=1)).max()
-    ours, theirs = (np.vstack([reading.spans for reading in readings]) for readings in (second, first))
-    words = np.abs((_exact(theirs) ** 2).sum(axis=1) - (_exact(ours) * _exact(theirs)).sum(axis=1)).max()
-    return float(max(between, own, words))
-
-
-def _exact(vectors: Vectors) -> np.ndarray[Any, np.dtype[np.float64]]:
-    return vectors.astype(np.float64)
-
-
-def _cosines(rows: Vectors, others: Vectors) -> np.ndarray[Any, np.dtype[np.float64]]:
-    return _exact(rows) @ _exact(others).T
+    theirs, ours = read_with(original, texts, spans), read_with(copy, texts, spans)
+    their_texts, our_texts = (np.stack([one.vector for one in some]).astype(np.float64) for some in (theirs, ours))
+    their_words, our_words = (np.vstack([one.spans for one in some]).astype(np.float64) for some in (theirs, ours))
+    between = our_texts @ our_texts.T - their_texts @ their_texts.T
+    own = [
+        ((rows - others) * rows).sum(axis=1) for rows, others in ((their_texts, our_texts), (their_words, our_words))
+    ]
+    return max(float(np.abs(differences).max()) for differences in (between, *own))

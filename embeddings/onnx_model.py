@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from embeddings.local import LocalEncoder
-from embeddings.passages import SPECIAL_TOKENS, Model, Tokens
+from embeddings.passages import SPECIAL_TOKENS, Model
 from embeddings.readings import UnusableModel, Vectors
+from embeddings.tokens import Tokens, tokenizer_in
 from embeddings.weights import PACKAGED_MODEL, known_fingerprint
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
-    from tokenizers import Tokenizer
 
 FORMAT = 2
 """Counts the ways in which copies are made: a copy of another format is not looked at."""
@@ -81,18 +81,17 @@ def _slug(model: str) -> str:
 class OnnxModel:
     """A copy in memory as a `Model`."""
 
-    def __init__(self, session: "InferenceSession", tokenizer: "Tokenizer", manifest: Manifest) -> None:
+    def __init__(self, session: "InferenceSession", tokenize: Callable[[str], Tokens], manifest: Manifest) -> None:
         self.fingerprint = manifest.weights_sha256
         self.max_tokens = manifest.max_tokens
         self._session = session
-        self._tokenizer = tokenizer
+        self._tokenize = tokenize
         self._manifest = manifest
         self._inputs = frozenset(given.name for given in session.get_inputs())
 
     def tokenize(self, text: str) -> Tokens:
-        """See `passages.Tokens`."""
-        encoded = self._tokenizer.encode(text, add_special_tokens=False)
-        return encoded.ids, encoded.offsets
+        """See `tokens.Tokens`."""
+        return self._tokenize(text)
 
     def forward(self, passages: Sequence[Sequence[int]]) -> list[tuple[Vectors, Vectors]]:
         """See `passages.Model`; passages of like lengths go together."""
@@ -163,7 +162,6 @@ def load_copy(folder: Path, *, threads: int | None = None) -> OnnxModel:
         if crc32_of(folder / name) != manifest.files[name]:
             raise UnusableModel(f"the {name} of its copy for ONNX Runtime is damaged: remove the copy and prepare anew")
     import onnxruntime  # a fifth of a second: only where a text is to be encoded
-    from tokenizers import Tokenizer
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads or 0
@@ -172,10 +170,7 @@ def load_copy(folder: Path, *, threads: int | None = None) -> OnnxModel:
     # Its threads sleep between answers: spinning would take the cores from the requests around them.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     session = onnxruntime.InferenceSession(str(folder / GRAPH), options, providers=["CPUExecutionProvider"])
-    tokenizer = Tokenizer.from_file(str(folder / TOKENIZER))
-    tokenizer.no_truncation()
-    tokenizer.no_padding()
-    return OnnxModel(session, tokenizer, manifest)
+    return OnnxModel(session, tokenizer_in(folder / TOKENIZER), manifest)
 
 
 def crc32_of(path: Path) -> int:

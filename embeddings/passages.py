@@ -10,13 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embeddings.readings import Reading, Spans, Vectors
+from embeddings.tokens import Tokens
 from reading.sentences import sentences_of
 
 SPECIAL_TOKENS = 2
 """The model's own marks at the beginning and the end of a passage."""
-
-Tokens = tuple[Sequence[int], Sequence[tuple[int, int]]]
-"""The ids of a text's tokens, without special ones, and where each stands in the text, in code points."""
 
 
 @dataclass(frozen=True)

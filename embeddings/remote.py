@@ -8,18 +8,16 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import cached_property
 from itertools import chain
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 import numpy as np
 
-from embeddings.passages import Passage, Tokens, joined_vector, passages_of, unit_rows
+from embeddings.passages import Passage, joined_vector, passages_of, unit_rows
 from embeddings.readings import ModelServerDown, ModelUnavailable, Reading, Spans, Vectors
 from embeddings.remembered import Remembered
 from embeddings.server import ModelServer
+from embeddings.tokens import Tokens, tokenizer_in
 from embeddings.weights import PACKAGED_MODEL, folder_of
-
-if TYPE_CHECKING:
-    from tokenizers import Tokenizer
 
 KNOWN_SENTENCE = "Two threads wait for each other."
 """What a server is greeted with: its vector tells one model from another."""
@@ -151,17 +149,8 @@ class RemoteEncoder:
         return [vector for request in requests for vector in self._ask(request)]
 
     @cached_property
-    def _tokenizer(self) -> "Tokenizer":
-        from tokenizers import Tokenizer
-
-        tokenizer = Tokenizer.from_file(str(folder_of(PACKAGED_MODEL) / "tokenizer.json"))
-        tokenizer.no_truncation()
-        tokenizer.no_padding()
-        return tokenizer
-
-    def _tokens(self, text: str) -> Tokens:
-        encoded = self._tokenizer.encode(text, add_special_tokens=False)
-        return encoded.ids, encoded.offsets
+    def _tokens(self) -> Callable[[str], Tokens]:
+        return tokenizer_in(folder_of(PACKAGED_MODEL) / "tokenizer.json")
 
     def _ready(self) -> Vectors:
         """The known sentence's vector, asked for where the server is not known to be there."""

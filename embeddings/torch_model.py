@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from embeddings.local import LocalEncoder
-from embeddings.passages import Model, Tokens
+from embeddings.passages import Model
 from embeddings.readings import Vectors
+from embeddings.tokens import Tokens
 from embeddings.weights import WEIGHTS, check_weights, folder_of, sha256_of
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ class TorchModel:
         self.max_tokens: int | None = loaded.get_max_seq_length()
 
     def tokenize(self, text: str) -> Tokens:
-        """See `passages.Tokens`."""
+        """See `tokens.Tokens`."""
         encoded = self.loaded.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
         return encoded["input_ids"], encoded["offset_mapping"]
 
