@@ -4,11 +4,10 @@ import argparse
 from collections.abc import Callable, Sequence
 
 from benchmarks import answers, reads, report, scoring
-from benchmarks.served import postgres, sqlite
+from benchmarks.served import DATABASES, show_on_each
 from benchmarks.table import Row, show
 
 ON_DATABASES: dict[str, Callable[[str], list[Row]]] = {"Reads": reads.measure, "Answers": answers.measure}
-DATABASES = {"SQLite": sqlite, "PostgreSQL": postgres}
 
 
 def measured(databases: Sequence[str]) -> dict[str, list[Row]]:
@@ -16,14 +15,7 @@ def measured(databases: Sequence[str]) -> dict[str, list[Row]]:
     tables = {"Scoring": scoring.measure()}
     show("Scoring", tables["Scoring"])
     for what, measure in ON_DATABASES.items():
-        for database in databases:
-            with DATABASES[database]() as url:
-                if url is None:
-                    print(f"\n{what}, {database}: no server answers, not measured.")  # noqa: T201
-                    continue
-                title = f"{what}, {database}"
-                tables[title] = measure(url)
-                show(title, tables[title])
+        tables |= show_on_each(what, measure, databases)
     return tables
 
 

@@ -12,12 +12,10 @@ from statistics import median
 from typing import Any
 
 from benchmarks.learners import practise
-from benchmarks.served import postgres, sqlite
-from benchmarks.table import Row, ratios, show
+from benchmarks.served import show_on_each
+from benchmarks.table import Row, ratios
 from benchmarks.texts import some_answers
 from embeddings import OnnxEncoder, make_ready
-from reading.sentences import sentences_of
-from reading.words import content_places
 from tests.conftest import PASSWORD
 from tests.service import Service, prepare, served, serving
 
@@ -69,9 +67,8 @@ def _model_time(encoder: OnnxEncoder) -> float:
     """Median milliseconds of the model for an answer."""
     took = []
     for one in some_answers(ALONE):
-        spans = [*content_places(one.answer), *sentences_of(one.answer)]
         began_at = time.perf_counter()
-        encoder.read([one.answer], [spans])
+        one.read_by(encoder)
         took.append(1000 * (time.perf_counter() - began_at))
     return median(took)
 
@@ -137,10 +134,7 @@ def _until(service: Service, method: str, path: str, body: Any = None, *, token:
 
 def main() -> None:
     """Print the tables."""
-    for name, made in (("SQLite", sqlite), ("PostgreSQL", postgres)):
-        with made() as url:
-            if url is not None:
-                show(f"Answers, {name}", measure(url))
+    show_on_each("Answers", measure)
 
 
 if __name__ == "__main__":

@@ -26,8 +26,8 @@ from api.cursors import to_cursor
 from app import create_app
 from benchmarks import population, report
 from benchmarks.load import HOST
-from benchmarks.served import postgres, sqlite
-from benchmarks.table import Row, show
+from benchmarks.served import DATABASES
+from benchmarks.table import Row, ratios, show
 from benchmarks.texts import answers_by_question
 from embeddings import make_ready
 from models import User, db
@@ -35,7 +35,6 @@ from tests.conftest import settings_for
 from tests.service import Service, prepare, served
 
 SIZES = (1_000, 100_000, 1_000_000)
-DATABASES = {"PostgreSQL": postgres, "SQLite": sqlite}
 ROUNDS = 5
 BAR = 1.3
 LEARNERS = 100
@@ -195,17 +194,13 @@ def rows(met: Latencies) -> list[Row]:
     """Each request in the largest database against the smallest, and the thousandth page against the first."""
     first, *_, last = next(iter(met.values()))
     compared = [
-        Row.of(f"{what}: {last:,} / {first:,} learners", _ratios(by_size[last], by_size[first]), bar=BAR, at_most=True)
+        Row.of(f"{what}: {last:,} / {first:,} learners", ratios(by_size[last], by_size[first]), bar=BAR, at_most=True)
         for what, by_size in met.items()
     ]
-    pages = _ratios(met["learners, page 1,000"][last], met["learners, page 1"][last])
+    pages = ratios(met["learners, page 1,000"][last], met["learners, page 1"][last])
     named = f"learners, page 1,000 / page 1, among {last:,}"
     figures = [Row.of(f"{what}, {last:,} learners, p50", by_size[last], unit="ms") for what, by_size in met.items()]
     return [*compared, Row.of(named, pages, bar=BAR, at_most=True), *figures]
-
-
-def _ratios(figures: Sequence[float], baseline: Sequence[float]) -> list[float]:
-    return [figure / base for figure, base in zip(figures, baseline, strict=True)]
 
 
 def main() -> None:

@@ -11,8 +11,8 @@ from typing import Any
 
 from benchmarks.app import NAIVE, SIGNATURE, TOKEN
 from benchmarks.load import Load
-from benchmarks.served import Bench, bench, postgres, sqlite
-from benchmarks.table import Row, ratios, show
+from benchmarks.served import Bench, bench, show_on_each
+from benchmarks.table import Row, ratios
 
 ROUNDS = 5
 TURNS, SECONDS_OF_TURN = 4, 0.25
@@ -82,12 +82,8 @@ def _ratios(what: str, rounds: Sequence[Round], seconds: Callable[[Load], float]
 
 
 def main() -> None:
-    """Print the tables for SQLite and, where a server answers, PostgreSQL."""
-    with sqlite() as url:
-        show("Reads, SQLite", measure(url))
-    with postgres() as found:
-        if found is not None:
-            show("Reads, PostgreSQL", measure(found))
+    """Print the tables."""
+    show_on_each("Reads", measure)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from statistics import median
 
 import matplotlib as mpl
 
@@ -90,7 +91,7 @@ def _lines(database: str, met: Mapping[str, Mapping[int, Sequence[float]]]) -> P
     figure, axes = plt.subplots(figsize=(8, 4.5), layout="constrained")
     for what, by_size in met.items():
         sizes = list(by_size)
-        medians = [sorted(by_size[size])[len(by_size[size]) // 2] for size in sizes]
+        medians = [median(by_size[size]) for size in sizes]
         axes.plot(sizes, medians, marker="o", label=what)
     axes.set_xscale("log")
     axes.set_ylim(bottom=0)

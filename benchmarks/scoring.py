@@ -17,8 +17,6 @@ from embeddings import KeptReadings, NoShelf, OnnxEncoder, make_ready
 from embeddings.torch_model import load_torch
 from embeddings.weights import PACKAGED_MODEL
 from mastery import REFERENCE
-from reading.sentences import sentences_of
-from reading.words import content_places
 from scoring import Scorer
 
 ROUNDS = 5
@@ -82,9 +80,8 @@ def _texts() -> list[str]:
 
 
 def _read(encoder: OnnxEncoder, given: Sequence[Given]) -> None:
-    """The model's part of scoring: the answer, its words and sentences."""
     for one in given:
-        encoder.read([one.answer], [[*content_places(one.answer), *sentences_of(one.answer)]])
+        one.read_by(encoder)
 
 
 def _score(scorer: Scorer, given: Sequence[Given]) -> None:

@@ -3,7 +3,7 @@
 import os
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -15,6 +15,7 @@ from psycopg import sql
 from adaptive_state import AnswerEvidence, TopicMastery
 from app import create_app
 from benchmarks.load import Load, load, request_bytes
+from benchmarks.table import Row, show
 from mastery import REFERENCE
 from models import UserMastery, db
 from store import Store
@@ -120,3 +121,22 @@ def postgres() -> Iterator[str | None]:
             yield postgres_url(name)
         finally:
             server.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+DATABASES = {"PostgreSQL": postgres, "SQLite": sqlite}
+
+
+def show_on_each(
+    what: str, measure: Callable[[str], list[Row]], databases: Iterable[str] = DATABASES
+) -> dict[str, list[Row]]:
+    """Measure on an empty database of each kind that answers; the tables by their titles, printed as they come."""
+    tables: dict[str, list[Row]] = {}
+    for database in databases:
+        with DATABASES[database]() as url:
+            if url is None:
+                print(f"\n{what}, {database}: no server answers, not measured.")  # noqa: T201
+                continue
+            title = f"{what}, {database}"
+            tables[title] = measure(url)
+            show(title, tables[title])
+    return tables

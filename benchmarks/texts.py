@@ -8,7 +8,10 @@ from functools import cache
 import yaml
 
 from config import ROOT
+from embeddings import Encoder
 from question_bank import Question, Topic, load_topics
+from reading.sentences import sentences_of
+from reading.words import content_places
 
 QUALITIES = ("good", "middling", "poor")
 
@@ -20,6 +23,10 @@ class Given:
     topic: Topic
     question: Question
     answer: str
+
+    def read_by(self, encoder: Encoder) -> None:
+        """The model's part of scoring: the answer, its words and its sentences."""
+        encoder.read([self.answer], [[*content_places(self.answer), *sentences_of(self.answer)]])
 
 
 def answers() -> Iterator[Given]:

@@ -1,6 +1,5 @@
 """The copy of a model for ONNX Runtime: made once, held against its original, refused where it differs."""
 
-import json
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +18,7 @@ from embeddings import (
     Spans,
     TorchEncoder,
     UnusableModel,
+    default_cache,
     is_ready,
     make_ready,
     onnx_export,
@@ -184,17 +184,11 @@ def test_a_model_that_works_otherwise_is_refused_with_the_way_out(tmp_path: Path
 
 def test_the_copy_of_the_packaged_model_gives_its_cosines_to_five_places() -> None:
     make_ready()
-    folder = copy_of("all-MiniLM-L6-v2", onnx_cache())
+    folder = copy_of("all-MiniLM-L6-v2", default_cache())
     assert folder is not None
-    manifest = json.loads((folder / "manifest.json").read_text())
-    assert manifest["texts_compared"] == 200
-    assert manifest["greatest_difference"] <= 1e-5
-
-
-def onnx_cache() -> Path:
-    from embeddings import default_cache
-
-    return default_cache()
+    manifest = Manifest.read(folder)
+    assert manifest.texts_compared == 200
+    assert manifest.greatest_difference <= 1e-5
 
 
 def test_passages_go_together_by_their_length_and_within_bounds() -> None:
