@@ -7,7 +7,6 @@ from argon2 import PasswordHasher
 from dotenv import load_dotenv
 from flask import Flask
 from flask_cors import CORS
-from flask_migrate import Migrate
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from accounts import HASHER, Accounts
@@ -18,7 +17,6 @@ from api.context import EXTENSION, Services
 from api.http import configure_openapi
 from api.limits import register_limits
 from api.security import register_tokens
-from commands import register_commands
 from config import ROOT, Settings, load_settings
 from database import engine_options, prepare_engine
 from debugging import DebuggingController
@@ -47,8 +45,12 @@ def create_app(
     encoder: ModelEncoder | None = None,
     clock: Callable[[], datetime] = utc_now,
     hasher: PasswordHasher = HASHER,
+    has_commands: bool = True,
 ) -> Flask:
-    """The application. Without settings they come from the environment; encoder, clock and hasher can be handed in."""
+    """The application. Without settings they come from the environment; encoder, clock and hasher can be handed in.
+
+    What only serves has no commands: those of the shell bring migrations along, a tenth of the time that a start takes.
+    """
     if settings is None:
         load_dotenv(ROOT / ".env")
         settings = load_settings()
@@ -56,7 +58,6 @@ def create_app(
     app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.trusted_proxies)  # type: ignore[method-assign]
     _configure(app, settings)
     db.init_app(app)
-    Migrate(app, db, directory=str(ROOT / "migrations"), render_as_batch=True, compare_type=True)
     with app.app_context():
         prepare_engine(db.engine)
     app.extensions[EXTENSION] = _wire(settings, encoder or _encoder(settings), clock, hasher)
@@ -68,7 +69,10 @@ def create_app(
     register_tokens(app)
     register_api(app)
     register_limits(app, settings)
-    register_commands(app)
+    if has_commands:
+        from commands import register_commands
+
+        register_commands(app)
     return app
 
 

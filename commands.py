@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 from flask import Flask
-from flask_migrate import upgrade
+from flask_migrate import Migrate, upgrade
 from marshmallow import ValidationError, validate
 from sqlalchemy.exc import SQLAlchemyError
 from tqdm import tqdm
@@ -19,6 +19,7 @@ from challenges import Challenge, load_challenges
 from config import ROOT
 from embeddings import ModelUnavailable, UnusableModel, is_ready, make_ready
 from grading import UnusableGrades, grading_scorer, read_graded, report, scored
+from models import db
 from question_bank import InvalidBank, Topic, load_topics
 from store import checksum
 
@@ -28,7 +29,8 @@ BANK_SOURCE = "questions/"
 
 
 def register_commands(app: Flask) -> None:
-    """Attach the commands to the application."""
+    """Attach the commands to the application, those of migrations (`flask db`) among them."""
+    Migrate(app, db, directory=str(ROOT / "migrations"), render_as_batch=True, compare_type=True)
     app.cli.add_command(users)
     app.cli.add_command(questions)
     app.cli.add_command(stats)

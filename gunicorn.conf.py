@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import gc
 import json
 import logging
 import os
@@ -20,7 +21,7 @@ from logs import logging_settings
 
 load_dotenv(ROOT / ".env")
 
-wsgi_app = "app:create_app()"
+wsgi_app = "app:create_app(has_commands=False)"
 bind = f"{os.environ.get('HOST') or '127.0.0.1'}:{os.environ.get('PORT') or '5000'}"
 workers = int(os.environ.get("WEB_CONCURRENCY") or 1)
 worker_class = "gthread"
@@ -35,12 +36,15 @@ logconfig_dict = logging_settings()
 os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // workers)))
 control_socket_disable = True
 
-M_ARENA_MAX = -8
-"""The name of that setting in glibc's malloc.h."""
+M_MMAP_THRESHOLD, M_ARENA_MAX = -3, -8
+"""The names of these settings in glibc's malloc.h."""
 
-# glibc gives threads arenas of their own, up to eight a core; what one has freed the others do not use.
+# glibc gives threads arenas of their own, up to eight a core; what one has freed the others do not use. Vectors of a
+# text's words lie apart from them and go back when they are freed: glibc would soon keep them in arenas, for good.
 with contextlib.suppress(OSError, AttributeError):  # another C library has no such thing
-    ctypes.CDLL(None).mallopt(M_ARENA_MAX, 2)
+    malloc = ctypes.CDLL(None)
+    malloc.mallopt(M_ARENA_MAX, 2)
+    malloc.mallopt(M_MMAP_THRESHOLD, 128 * 1024)
 
 METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 """Where the workers count together (see metrics.py); a new one for every start, for figures begin at 0."""
@@ -97,6 +101,7 @@ def post_worker_init(worker: Any) -> None:
             try:
                 service.encoder.load()
                 service.metrics.note_model(loaded=True)
+                gc.freeze()  # what is there now stays: to look through it again stops every thread for 0.1 s
                 return
             except ModelUnavailable as error:
                 logging.getLogger("gunicorn.error").error("%s; answers get 503 until it can", error)

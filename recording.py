@@ -5,7 +5,7 @@ from datetime import datetime
 
 from adaptive_state import AnswerEvidence
 from mastery import Difficulty, MasteryPolicy, TopicProgress, capped_response_time
-from models import Attempt
+from models import Attempt, UserMastery
 from scoring import AnswerScore
 from store import Store
 
@@ -33,8 +33,12 @@ class GivenAnswer:
 
 @dataclass(frozen=True, kw_only=True)
 class RecordedAnswer:
-    """The attempt in the log, and the learner's figures before and after it."""
+    """The attempt in the log, and the learner's figures before and after it.
 
+    `record` is held so that the session of the database, which refers to it weakly, need not load it again.
+    """
+
+    record: UserMastery
     attempt: Attempt
     before: TopicProgress
     after: TopicProgress
@@ -63,7 +67,7 @@ def record_answer(store: Store, user_id: int, given: GivenAnswer, policy: Master
     known = _known_concepts(store, given.topic)  # statistics over all learners show no words that one of them made up
     mentioned, missed = known.intersection(evidence.mentioned), known.intersection(evidence.missed)
     store.count_concepts(user_id, given.topic, mentioned=mentioned, missed=missed)
-    return RecordedAnswer(attempt=attempt, before=before.progress, after=after.progress)
+    return RecordedAnswer(record=row, attempt=attempt, before=before.progress, after=after.progress)
 
 
 def _known_concepts(store: Store, slug: str) -> set[str]:

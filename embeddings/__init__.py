@@ -1,6 +1,6 @@
 """all-MiniLM-L6-v2: turns texts into vectors; the only importer of sentence_transformers and onnxruntime."""
 
-from embeddings.choice import BACKENDS, REMOTE, WAITING, encoder_for, is_ready, make_ready
+from embeddings.choice import BACKENDS, REMOTE, TIMEOUT_SECONDS, WAITING, encoder_for, is_ready, make_ready
 from embeddings.kept import KeptReadings, NoShelf, PackedReading, ReadingShelf, reading_key
 from embeddings.onnx_model import OnnxEncoder, default_cache
 from embeddings.readings import (
@@ -15,8 +15,6 @@ from embeddings.readings import (
     Vectors,
 )
 from embeddings.remembered import Remembered
-from embeddings.remote import RemoteEncoder
-from embeddings.server import TIMEOUT_SECONDS, ModelServer
 from embeddings.torch_model import TorchEncoder
 from embeddings.weights import PACKAGED_MODEL
 
@@ -30,7 +28,6 @@ __all__ = [
     "KeptReadings",
     "ModelBusy",
     "ModelEncoder",
-    "ModelServer",
     "ModelServerDown",
     "ModelUnavailable",
     "NoShelf",
@@ -39,7 +36,6 @@ __all__ = [
     "Reading",
     "ReadingShelf",
     "Remembered",
-    "RemoteEncoder",
     "Spans",
     "TorchEncoder",
     "UnusableModel",

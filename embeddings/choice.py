@@ -5,8 +5,6 @@ from pathlib import Path
 from embeddings.bounded import BoundedEncoder
 from embeddings.onnx_model import OnnxEncoder, copy_of, default_cache
 from embeddings.readings import ModelEncoder
-from embeddings.remote import RemoteEncoder
-from embeddings.server import TIMEOUT_SECONDS, ModelServer
 from embeddings.torch_model import TorchEncoder
 from embeddings.weights import PACKAGED_MODEL
 
@@ -16,6 +14,9 @@ BACKENDS = (ONNX, TORCH, REMOTE)
 WAITING = 24
 """Answers that wait for the model of one process unless another number is chosen: some tens of milliseconds each. Fewer
 than gunicorn.conf.py has threads, so that those who only read need not wait with them."""
+
+TIMEOUT_SECONDS = 10
+"""The longest time for one request to a model server and its repetitions together, unless another is chosen."""
 
 AT_ONCE = 8
 """Requests of one process to a model server at the same time: waiting for a reply takes no core."""
@@ -37,6 +38,9 @@ def encoder_for(
     `url`, `api_key` and `seconds` are those of a model server, see `ModelServer`.
     """
     if backend == REMOTE:
+        from embeddings.remote import RemoteEncoder  # with server, a twentieth of a start that has no use for them
+        from embeddings.server import ModelServer
+
         server = ModelServer(url, model=model, api_key=api_key, seconds=seconds, connections=AT_ONCE)
         return BoundedEncoder(RemoteEncoder(server, model=model), waiting=waiting, running=AT_ONCE)
     encoder: ModelEncoder = OnnxEncoder(model, cache=cache, threads=threads) if backend == ONNX else TorchEncoder(model)

@@ -12,12 +12,10 @@ import orjson
 import urllib3
 from urllib3 import exceptions
 
+from embeddings.choice import TIMEOUT_SECONDS
 from embeddings.readings import ModelServerDown, ModelUnavailable, Vectors
 
 log = logging.getLogger(__name__)
-
-TIMEOUT_SECONDS = 10
-"""The longest time for one request and its repetitions together, unless another is chosen."""
 
 CONNECT_SECONDS = 2.0
 """A server in the same network takes the connection at once; this leaves room for one lost packet."""

@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Iterable, Sequence, Set
+from functools import lru_cache
 from itertools import pairwise
 
 from rapidfuzz import fuzz
 
-from reading.words import STOP_WORDS, Word, words_in
+from reading.words import STOP_WORDS, Word, words_of
 
 HANDED_BACK_RATIO = 90.0
 """Least partial match with the question (0 to 100) of an answer without a word of its own."""
@@ -115,10 +116,15 @@ def copied_share(answer: Sequence[Word], shown: Iterable[str]) -> float:
     """The share of an answer's words, 0 to 1, that stand in long runs copied from texts that were shown before."""
     if not answer:
         return 0.0
-    copied: set[int] = set()
-    for text in shown:
-        copied |= _in_runs([word.folded for word in answer], [word.folded for word in words_in(text)], COPIED_RUN)
+    given = [word.folded for word in answer]
+    copied = {place for text in shown for place in _in_runs(given, _shown_words(text), COPIED_RUN)}
     return len(copied) / len(answer)
+
+
+@lru_cache(maxsize=512)
+def _shown_words(text: str) -> tuple[str, ...]:
+    """A session shows the same expected answers at each of its answers: they are taken apart once."""
+    return tuple(words_of(text))
 
 
 def function_share(words: Sequence[Word]) -> float:

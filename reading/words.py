@@ -61,14 +61,18 @@ def words_in(text: str) -> list[Word]:
     """The words of a text, in its order: folded to lower case and compatible letters, without punctuation."""
     words = []
     for match in WORD.finditer(text):
-        folded = unicodedata.normalize("NFKC", match[1]).casefold()
+        folded = _folded(match[1])
         words.append(Word(match[1], folded, root_of(folded), match.start(1), match.end(1)))
     return words
 
 
 def words_of(text: str) -> list[str]:
     """The folded words of a text."""
-    return [word.folded for word in words_in(text)]
+    return [_folded(match[1]) for match in WORD.finditer(text)]
+
+
+def _folded(word: str) -> str:
+    return unicodedata.normalize("NFKC", word).casefold()
 
 
 def roots_of(text: str) -> frozenset[str]:

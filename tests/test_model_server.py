@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from config import ROOT
-from embeddings import ModelServer, OnnxEncoder, RemoteEncoder, make_ready
+from embeddings import OnnxEncoder, make_ready
+from embeddings.remote import RemoteEncoder
+from embeddings.server import ModelServer
 from question_bank import load_topics
 from reading.words import content_places
 from tests.conftest import PASSWORD, unavailable

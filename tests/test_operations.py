@@ -1,7 +1,10 @@
 """Health, readiness, documentation."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +12,7 @@ from flask import Flask
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from sqlalchemy.exc import OperationalError
 
+from config import ROOT
 from tests.conftest import Learner
 from tests.fakes import WordEncoder
 
@@ -104,3 +108,24 @@ def test_the_settings_of_gunicorn_come_from_the_environment(monkeypatch: pytest.
     source = Path(__file__).parent.parent / "gunicorn.conf.py"
     exec(compile(source.read_text(), str(source), "exec"), settings)  # noqa: S102 - gunicorn reads it so, too
     assert (settings["bind"], settings["workers"]) == ("localhost:8080", 3)
+
+
+UNUSED_IN_SERVING = {"alembic", "flask_migrate", "scipy", "sentence_transformers", "torch", "urllib3"}
+"""What only the shell, grading, or another backend than `onnx` needs: loading it would lengthen every start."""
+
+
+def test_serving_does_not_load_what_only_others_need(tmp_path: Path) -> None:
+    served = next(line for line in (ROOT / "gunicorn.conf.py").read_text().splitlines() if line.startswith("wsgi_app"))
+    code = f"import sys, app; {served}; eval(wsgi_app.replace(':', '.')); print(*sys.modules)"
+    settings = {"DATABASE_URL": f"sqlite:///{tmp_path}/gradus.db", "JWT_SECRET_KEY": "s" * 32}
+    ran = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, **settings},
+    )
+    loaded = set(ran.stdout.split())
+    assert "adaptive_controller" in loaded
+    assert loaded & UNUSED_IN_SERVING == set()

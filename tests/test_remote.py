@@ -16,14 +16,13 @@ from config import ROOT
 from embeddings import (
     KeptReadings,
     ModelBusy,
-    ModelServer,
     ModelServerDown,
     ModelUnavailable,
     NoShelf,
-    RemoteEncoder,
     server,
 )
-from embeddings.remote import FRESH_SECONDS, KNOWN_SENTENCE, PASSAGES_A_REQUEST
+from embeddings.remote import FRESH_SECONDS, KNOWN_SENTENCE, PASSAGES_A_REQUEST, RemoteEncoder
+from embeddings.server import ModelServer
 from mastery import REFERENCE
 from reading.nearness import ALONE
 from reading.words import content_places
