@@ -104,10 +104,16 @@ def test_the_settings_of_gunicorn_come_from_the_environment(monkeypatch: pytest.
     monkeypatch.setenv("HOST", "localhost")
     monkeypatch.setenv("PORT", "8080")
     monkeypatch.setenv("WEB_CONCURRENCY", "3")
-    settings: dict[str, object] = {}
-    source = Path(__file__).parent.parent / "gunicorn.conf.py"
-    exec(compile(source.read_text(), str(source), "exec"), settings)  # noqa: S102 - gunicorn reads it so, too
+    settings = settings_of_gunicorn()
     assert (settings["bind"], settings["workers"]) == ("localhost:8080", 3)
+
+
+def settings_of_gunicorn() -> dict[str, object]:
+    """What gunicorn.conf.py says."""
+    settings: dict[str, object] = {}
+    source = ROOT / "gunicorn.conf.py"
+    exec(compile(source.read_text(), str(source), "exec"), settings)  # noqa: S102 - gunicorn reads it so, too
+    return settings
 
 
 UNUSED_IN_SERVING = {"alembic", "flask_migrate", "scipy", "sentence_transformers", "torch", "urllib3"}
@@ -115,9 +121,13 @@ UNUSED_IN_SERVING = {"alembic", "flask_migrate", "scipy", "sentence_transformers
 
 
 def test_serving_does_not_load_what_only_others_need(tmp_path: Path) -> None:
-    served = next(line for line in (ROOT / "gunicorn.conf.py").read_text().splitlines() if line.startswith("wsgi_app"))
-    code = f"import sys, app; {served}; eval(wsgi_app.replace(':', '.')); print(*sys.modules)"
-    settings = {"DATABASE_URL": f"sqlite:///{tmp_path}/gradus.db", "JWT_SECRET_KEY": "s" * 32}
+    module, _, application = str(settings_of_gunicorn()["wsgi_app"]).partition(":")
+    code = f"import sys, {module}; {module}.{application}; print(*sys.modules)"
+    settings = {
+        "DATABASE_URL": f"sqlite:///{tmp_path}/gradus.db",
+        "EMBEDDING_BACKEND": "onnx",
+        "JWT_SECRET_KEY": "s" * 32,
+    }
     ran = subprocess.run(
         [sys.executable, "-c", code],
         cwd=ROOT,
