@@ -150,7 +150,7 @@ class AdaptiveInterviewController:
         `ModelUnavailable` and `ScoreOutOfRange`; then nothing is recorded.
         """
         received = self._clock()
-        sampled = expect_open(self._store.practice_session(user_id, session_id).state, question_id)
+        sampled = expect_open(self._store.practice_state(user_id, session_id), question_id)
         bank = self._store.bank()
         question = bank.question(sampled.question_id)
         shown = self._store.expected_answers_shown(user_id, session_id)
@@ -183,7 +183,7 @@ class AdaptiveInterviewController:
                 session_id=session_id,
                 counted_in=state.counted_in.get(question.topic),
             )
-            recorded = record_answer(self._store, user_id, given, self._policy)
+            recorded = record_answer(self._store, user_id, given, self._policy, bank)
             step_session(session, recorded.attempt, self._policy)
             action = self._advance(session, state.current_difficulty, bank, received=received, at=now)
         return AnswerOutcome(

@@ -22,6 +22,7 @@ from challenges import Challenge, ChallengeBank
 from feedback import feedback_on, session_feedback, summarise
 from mastery import MasteryPolicy
 from models import Attempt, InterviewSession
+from question_bank import Concept, QuestionBank
 from recording import GivenAnswer, RecordedAnswer, record_answer
 from scoring import AnswerScore, Scorer
 from selection import priorities
@@ -120,15 +121,16 @@ class DebuggingController:
         `ScoreOutOfRange`; then nothing is recorded.
         """
         received = self._clock()
-        opened = expect_open(self._store.debugging_session(user_id, session_id).state, challenge_id)
+        opened = expect_open(self._store.debugging_state(user_id, session_id), challenge_id)
+        bank = self._store.bank()
         challenge = self._store.challenges().challenge(opened.question_id)
         shown = self._store.expected_answers_shown(user_id, session_id)
-        score = self._score(challenge, opened, explanation, shown)
+        score = self._score(challenge, bank.concepts_of(challenge.as_question, opened.concepts), explanation, shown)
         now = self._clock()
         with self._store.transaction():
             self._store.lock_learner(user_id)
             session = self._store.debugging_session(user_id, session_id)
-            recorded = self._record(session, challenge, explanation, score, received=received, at=now)
+            recorded = self._record(session, challenge, explanation, score, bank, received=received, at=now)
             step_session(session, recorded.attempt, self._policy)
             self._advance(session, received=received, at=now)
         return ExplanationOutcome(
@@ -163,8 +165,9 @@ class DebuggingController:
             next_place=page.next_place,
         )
 
-    def _score(self, challenge: Challenge, opened: OpenQuestion, explanation: str, shown: Sequence[str]) -> AnswerScore:
-        concepts = self._store.bank().concepts_of(challenge.as_question, opened.concepts)
+    def _score(
+        self, challenge: Challenge, concepts: Sequence[Concept], explanation: str, shown: Sequence[str]
+    ) -> AnswerScore:
         self._store.release()
         return self._scorer.score(
             explanation,
@@ -181,6 +184,7 @@ class DebuggingController:
         challenge: Challenge,
         explanation: str,
         score: AnswerScore,
+        bank: QuestionBank,
         *,
         received: datetime,
         at: datetime,
@@ -200,7 +204,7 @@ class DebuggingController:
             session_id=session.id,
             counted_in=session.state.counted_in.get(challenge.topic),
         )
-        return record_answer(self._store, session.user_id, given, self._policy)
+        return record_answer(self._store, session.user_id, given, self._policy, bank)
 
     def _advance(self, session: InterviewSession, *, received: datetime, at: datetime) -> None:
         """Set the next challenge, or complete the session when it is full, out of time or out of challenges."""

@@ -191,9 +191,10 @@ class UserMastery(db.Model):  # type: ignore[name-defined]
     def set_concept_masteries(self, concepts: Mapping[str, Mapping[str, Any]]) -> None:
         """Store the concept document, and the columns that are derived from it (rulings, 6)."""
         self.concept_masteries = _json(concepts)
-        self.missing_concepts = self.weak_concepts = _json(self.get_weak_concepts())
-        self.strong_concepts = _json(self.get_strong_concepts())
-        self.concept_stagnation = _json(self.get_concept_stagnation())
+        stored = self.get_concept_masteries()
+        self.missing_concepts = self.weak_concepts = _json(_flagged(stored, "is_weak"))
+        self.strong_concepts = _json(_flagged(stored, "is_strong"))
+        self.concept_stagnation = _json(_stagnation(stored))
 
     def get_missing_concepts(self) -> list[str]:
         """Names of the weak concepts."""
@@ -201,16 +202,15 @@ class UserMastery(db.Model):  # type: ignore[name-defined]
 
     def get_weak_concepts(self) -> list[str]:
         """Names of the weak concepts."""
-        return [name for name, document in self.get_concept_masteries().items() if document.get("is_weak", False)]
+        return _flagged(self.get_concept_masteries(), "is_weak")
 
     def get_strong_concepts(self) -> list[str]:
         """Names of the strong concepts."""
-        return [name for name, document in self.get_concept_masteries().items() if document.get("is_strong", False)]
+        return _flagged(self.get_concept_masteries(), "is_strong")
 
     def get_concept_stagnation(self) -> dict[str, int]:
         """Attempts without improvement, by concept."""
-        documents = self.get_concept_masteries()
-        return {name: document.get("stagnation_count", 0) for name, document in documents.items()}
+        return _stagnation(self.get_concept_masteries())
 
     def to_dict(self) -> dict[str, Any]:
         """The summary of specification A, rounded as it is shown."""
@@ -244,6 +244,14 @@ def _documents_from(row: Any) -> dict[str, dict[str, Any]]:
     except json.JSONDecodeError as error:
         raise CorruptConceptDocument(f"The concept document of {row.topic!r} is not JSON: {error}.") from None
     return documents
+
+
+def _flagged(documents: Mapping[str, Mapping[str, Any]], flag: str) -> list[str]:
+    return [name for name, document in documents.items() if document.get(flag, False)]
+
+
+def _stagnation(documents: Mapping[str, Mapping[str, Any]]) -> dict[str, int]:
+    return {name: document.get("stagnation_count", 0) for name, document in documents.items()}
 
 
 def policy_in_force() -> MasteryPolicy:

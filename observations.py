@@ -8,7 +8,7 @@ from adaptive_state import TopicMastery
 from feedback import explain_change, feedback_on
 from mastery import Difficulty, MasteryPolicy
 from models import Attempt
-from question_bank import Concept
+from question_bank import Concept, QuestionBank
 from recording import GivenAnswer, record_answer
 from scoring import AnswerScore, Scorer
 from store import Store
@@ -87,7 +87,8 @@ class Observer:
         Scoring happens before the transaction begins. A concept that the bank knows is looked for by its aliases, too.
         Raises `ModelUnavailable` and `ScoreOutOfRange`; then nothing is recorded.
         """
-        score, scorer = self._judged(seen)
+        bank = self._store.bank()
+        score, scorer = self._judged(seen, bank)
         with self._store.transaction():
             self._store.lock_learner(user_id)
             given = GivenAnswer(
@@ -101,14 +102,14 @@ class Observer:
                 response_time=seen.response_time,
                 at=self._clock(),
             )
-            recorded = record_answer(self._store, user_id, given, self._policy)
+            recorded = record_answer(self._store, user_id, given, self._policy, bank)
         return ObservationOutcome(
             attempt=recorded.attempt,
             explanation=explain_change(recorded.before, recorded.after, score, self._policy),
             feedback=feedback_on(score, recorded.after, self._policy),
         )
 
-    def _judged(self, seen: Observation) -> tuple[AnswerScore, str]:
+    def _judged(self, seen: Observation, bank: QuestionBank) -> tuple[AnswerScore, str]:
         """The score of what was seen, and who gave it."""
         if isinstance(seen.evidence, OwnScores):
             score = AnswerScore(
@@ -117,7 +118,7 @@ class Observer:
                 expected_answer="",
             )
             return _hearing(score, seen.concepts, seen.mentioned or ()), CLIENT
-        score = self._scored(seen.evidence, seen.question, self._concepts(seen.topic, seen.concepts))
+        score = self._scored(seen.evidence, seen.question, _concepts(bank, seen.topic, seen.concepts))
         counts = all(flag.factor for flag in score.flags)
         if seen.mentioned is not None and counts:
             score = _hearing(score, seen.concepts, seen.mentioned)
@@ -133,16 +134,17 @@ class Observer:
             concepts=concepts,
         )
 
-    def _concepts(self, topic: str, names: Sequence[str]) -> list[Concept]:
-        """The concepts of these names, each once, as the bank knows them where it does."""
-        known = self._store.bank().topics.get(topic)
-        in_bank = known.concept_by_name if known else {}
-        return [in_bank.get(name) or Concept(name=name, subtopic="") for name in dict.fromkeys(names)]
-
     def _present_difficulty(self, user_id: int, topic: str) -> Difficulty:
         record = self._store.mastery(user_id, topic)
         mastery = record.mastery if record else TopicMastery()
         return mastery.progress.current_difficulty
+
+
+def _concepts(bank: QuestionBank, topic: str, names: Sequence[str]) -> list[Concept]:
+    """The concepts of these names, each once, as the bank knows them where it does."""
+    known = bank.topics.get(topic)
+    in_bank = known.concept_by_name if known else {}
+    return [in_bank.get(name) or Concept(name=name, subtopic="") for name in dict.fromkeys(names)]
 
 
 def _hearing(score: AnswerScore, concepts: Sequence[str], mentioned: Sequence[str]) -> AnswerScore:

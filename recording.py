@@ -6,6 +6,7 @@ from datetime import datetime
 from adaptive_state import AnswerEvidence
 from mastery import Difficulty, MasteryPolicy, TopicProgress, capped_response_time
 from models import Attempt, UserMastery
+from question_bank import QuestionBank
 from scoring import AnswerScore
 from store import Store
 
@@ -44,10 +45,13 @@ class RecordedAnswer:
     after: TopicProgress
 
 
-def record_answer(store: Store, user_id: int, given: GivenAnswer, policy: MasteryPolicy) -> RecordedAnswer:
+def record_answer(
+    store: Store, user_id: int, given: GivenAnswer, policy: MasteryPolicy, bank: QuestionBank
+) -> RecordedAnswer:
     """Record an answer inside the caller's transaction, with the learner locked.
 
-    Raises `ScoreOutOfRange` and `CorruptConceptDocument`; the transaction must then be given up.
+    `bank` says which concepts are counted over all learners. Raises `ScoreOutOfRange` and `CorruptConceptDocument`; the
+    transaction must then be given up.
     """
     row = store.mastery_or_new(user_id, given.topic)
     evidence = AnswerEvidence(
@@ -64,15 +68,15 @@ def record_answer(store: Store, user_id: int, given: GivenAnswer, policy: Master
     row.become(after, at=given.at)
     attempt = _attempt(user_id, row.id, given, evidence, before.progress, after.progress, policy)
     store.add_attempt(attempt)
-    known = _known_concepts(store, given.topic)  # statistics over all learners show no words that one of them made up
+    known = _known_concepts(bank, given.topic)  # statistics over all learners show no words that one of them made up
     mentioned, missed = known.intersection(evidence.mentioned), known.intersection(evidence.missed)
     store.count_concepts(user_id, given.topic, mentioned=mentioned, missed=missed)
     return RecordedAnswer(record=row, attempt=attempt, before=before.progress, after=after.progress)
 
 
-def _known_concepts(store: Store, slug: str) -> set[str]:
+def _known_concepts(bank: QuestionBank, slug: str) -> set[str]:
     """The concepts of a topic that the bank has; none of a topic that only a client knows."""
-    topic = store.bank().topics.get(slug)
+    topic = bank.topics.get(slug)
     return set(topic.concept_by_name) if topic else set()
 
 

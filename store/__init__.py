@@ -16,8 +16,8 @@ from store.transactions import NotFound, utc_now
 class Store(
     AccountShelf,
     PracticeShelf,
-    BankShelf,
     ChallengeShelf,
+    BankShelf,
     RetryShelf,
     CountShelf,
     DeletionShelf,

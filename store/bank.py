@@ -5,7 +5,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import delete, func, select, text, update
-from sqlalchemy.orm import Session
 
 from mastery import Difficulty
 from models import BankConcept, BankImport, BankQuestion, BankTopic, ExpectedVector
@@ -24,10 +23,15 @@ class BankShelf(Transactions):
 
     def bank(self) -> QuestionBank:
         """The question bank of the newest revision, read once per revision and process."""
-        revision = bank_revision(self._session)
+        revision = self.bank_revision()
         if self._bank is None or self._bank[0] != revision:
             self._bank = (revision, self._read_bank())
         return self._bank[1]
+
+    def bank_revision(self) -> int:
+        """The number of the bank's newest revision; 0 before the first."""
+        with self.reading() as connection:
+            return connection.scalar(_REVISION) or 0
 
     def bank_checksum(self, source: str) -> str | None:
         """The checksum of what was last loaded from that source."""
@@ -136,9 +140,7 @@ class BankShelf(Transactions):
             connection.execute(self.insert_new(ExpectedVector), rows)
 
 
-def bank_revision(session: Session) -> int:
-    """The number of the bank's newest revision; 0 before the first."""
-    return session.scalar(select(func.max(BankImport.id))) or 0
+_REVISION = select(func.max(BankImport.__table__.c.id))
 
 
 def _question(row: BankQuestion) -> Question:

@@ -7,18 +7,17 @@ from sqlalchemy import select, update
 from challenges import Challenge, ChallengeBank, Language
 from mastery import Difficulty
 from models import DebuggingChallenge
-from store.bank import bank_revision
-from store.transactions import Transactions
+from store.bank import BankShelf
 
 
-class ChallengeShelf(Transactions):
+class ChallengeShelf(BankShelf):
     """Loads and saves debugging challenges. They change with the question bank, and so share its revision."""
 
     _challenges: tuple[int, ChallengeBank] | None = None
 
     def challenges(self) -> ChallengeBank:
         """The challenges of the bank's newest revision, read once per revision and process."""
-        revision = bank_revision(self._session)
+        revision = self.bank_revision()
         if self._challenges is None or self._challenges[0] != revision:
             rows = self._session.scalars(select(DebuggingChallenge).order_by(DebuggingChallenge.position))
             self._challenges = (revision, ChallengeBank(map(_challenge, rows)))

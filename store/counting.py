@@ -3,19 +3,23 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
-from sqlalchemy import delete, event, inspect
+from sqlalchemy import Executable, delete, event, inspect
 from sqlalchemy.orm import Session, object_session
 
 from counts import UNITS, AccountCount, MasteryCount, in_units, slot_of
 from database import Base
 from mastery import POLICIES, MasteryPolicy
-from models import User, UserMastery, db, policy_in_force
-from store.transactions import insert_into
+from models import ConceptCount, User, UserMastery, db, policy_in_force
+from store.transactions import insert_in
 
 CHANGES = "gradus_counts"
 """Under this name a session keeps what its transaction will change in the counters."""
+
+ConceptKey = tuple[str, str, int]
+"""Topic, concept, slot."""
 
 MasteryKey = tuple[str, str, str, int]
 """Policy, topic, level, slot."""
@@ -23,11 +27,14 @@ MasteryKey = tuple[str, str, str, int]
 
 @dataclass(frozen=True)
 class Changes:
-    """What a transaction adds to the counters: learners and billionths of mastery by level, accounts by role."""
+    """What a transaction adds to the counters: learners and billionths of mastery by level, accounts by role, and how
+    often concepts were mentioned and missed."""
 
     learners: Counter[MasteryKey] = field(default_factory=Counter)
     units: Counter[MasteryKey] = field(default_factory=Counter)
     accounts: Counter[tuple[str, int]] = field(default_factory=Counter)
+    mentioned: Counter[ConceptKey] = field(default_factory=Counter)
+    missed: Counter[ConceptKey] = field(default_factory=Counter)
 
     def count_level(self, row: UserMastery, mastery_level: float, learners: int) -> None:
         """A learner comes to a level (1), or leaves it (−1)."""
@@ -43,6 +50,8 @@ class Changes:
 
     def write(self, session: Session) -> None:
         """Add them to the counters, always in one order, so that transactions which change the same do not deadlock."""
+        concepts = sorted({*self.mentioned, *self.missed})
+        add_to(session, ConceptCount, map(self._concept_row, concepts), amounts=("mentioned", "missed"))
         levels = [key for key in sorted(self.learners) if self.learners[key] or self.units[key]]
         add_to(session, MasteryCount, map(self._level_row, levels), amounts=("learners", "mastery_units"))
         for key in levels:
@@ -50,6 +59,10 @@ class Changes:
                 _forget_if_empty(session, key)
         roles = [key for key in sorted(self.accounts) if self.accounts[key]]
         add_to(session, AccountCount, map(self._role_row, roles), amounts=("accounts",))
+
+    def _concept_row(self, key: ConceptKey) -> dict[str, Any]:
+        named = dict(zip(("topic", "concept", "slot"), key, strict=True))
+        return {**named, "mentioned": self.mentioned[key], "missed": self.missed[key]}
 
     def _level_row(self, key: MasteryKey) -> dict[str, Any]:
         named = dict(zip(("policy", "topic", "level", "slot"), key, strict=True))
@@ -73,11 +86,16 @@ def _forget_if_empty(session: Session, key: MasteryKey) -> None:
     session.execute(empty, execution_options={"synchronize_session": False})
 
 
+def changes_of(session: Session) -> Changes:
+    """What the session's transaction will add to the counters when it commits."""
+    changes: Changes = session.info.setdefault(CHANGES, Changes())
+    return changes
+
+
 def _changes(row: UserMastery | User) -> Changes:
     session = object_session(row)
     assert session is not None  # noqa: S101 - rows are written by a session
-    changes: Changes = session.info.setdefault(CHANGES, Changes())
-    return changes
+    return changes_of(session)
 
 
 @event.listens_for(UserMastery, "after_insert")
@@ -135,15 +153,18 @@ def _stored(row: UserMastery | User, name: str) -> Any:
     return replaced[0] if replaced else getattr(row, name)
 
 
-def add_to(session: Session, table: type[Base], rows: Iterable[dict[str, Any]], *, amounts: Sequence[str]) -> None:
+def add_to(session: Session, table: type[Base], rows: Iterable[dict[str, Any]], *, amounts: tuple[str, ...]) -> None:
     """Add the amounts of each row to the row of its key, in this order."""
-    given = list(rows)
-    if not given:
-        return
-    insert = insert_into(session, table)
+    if given := list(rows):
+        session.connection().execute(_adding(table, amounts, session.get_bind().dialect.name), given)
+
+
+@cache
+def _adding(table: type[Base], amounts: tuple[str, ...], dialect: str) -> Executable:
+    insert = insert_in(dialect)(table)
     sums = {name: table.__table__.columns[name] + insert.excluded[name] for name in amounts}
     keys = [column.name for column in table.__table__.primary_key]
-    session.execute(insert.on_conflict_do_update(index_elements=keys, set_=sums), given)
+    return insert.on_conflict_do_update(index_elements=keys, set_=sums)
 
 
 def policies_counted(policy: MasteryPolicy) -> list[MasteryPolicy]:

@@ -10,7 +10,7 @@ from sqlalchemy import BigInteger, ColumnElement, Float, Select, case, cast, del
 from counts import SLOTS, UNITS, AccountCount, CountedPolicy, MasteryCount, in_units, slot_of
 from mastery import Level, MasteryPolicy
 from models import ConceptCount, User, UserMastery
-from store.counting import add_to, policies_counted
+from store.counting import changes_of, policies_counted
 from store.transactions import Transactions
 
 
@@ -87,18 +87,12 @@ class CountShelf(Transactions):
         return [MissedConcept(**row) for row in rows]
 
     def count_concepts(self, user_id: int, topic: str, *, mentioned: Collection[str], missed: Collection[str]) -> None:
-        """Count the concepts that an answer mentioned and missed. All count them in one order, so none deadlocks."""
-        rows = [
-            {
-                "topic": topic,
-                "concept": concept,
-                "slot": slot_of(user_id),
-                "mentioned": int(concept in mentioned),
-                "missed": int(concept in missed),
-            }
-            for concept in sorted({*mentioned, *missed})
-        ]
-        add_to(self._session, ConceptCount, rows, amounts=("mentioned", "missed"))
+        """Count the concepts that an answer mentioned and missed, when the transaction commits."""
+        changes = changes_of(self._session)
+        for concept in mentioned:
+            changes.mentioned[topic, concept, slot_of(user_id)] += 1
+        for concept in missed:
+            changes.missed[topic, concept, slot_of(user_id)] += 1
 
     def _summed(self, policy: MasteryPolicy) -> Select[Any]:
         slots = self._each_level(policy, literal(0)).subquery()

@@ -5,14 +5,38 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select, tuple_
+from sqlalchemy import Executable, bindparam, select, tuple_
 
+from adaptive_state import AdaptiveInterviewState
 from models import AskedQuestion, Attempt, AuditEvent, InterviewSession, User, UserMastery
 from question_bank import Question
-from store.transactions import Transactions, found
+from store.transactions import Inserting, Transactions, found
 
 DEBUGGING = "debugging"
 """The type of a session of debugging challenges; all other types ask questions."""
+
+
+_SESSIONS, _ATTEMPTS, _ASKED_QUESTIONS = (table.__table__ for table in (InterviewSession, Attempt, AskedQuestion))
+_STATE = select(_SESSIONS.c.session_type, _SESSIONS.c.state).where(
+    _SESSIONS.c.user_id == bindparam("user_id"), _SESSIONS.c.id == bindparam("session_id")
+)
+_SHOWN = select(_ATTEMPTS.c.expected_answer).where(
+    _ATTEMPTS.c.user_id == bindparam("user_id"), _ATTEMPTS.c.session_id == bindparam("session_id")
+)
+_LOCKED = select(User.__table__.c.id).where(User.__table__.c.id == bindparam("user_id")).with_for_update(key_share=True)
+_ASKED = select(_ASKED_QUESTIONS.c.question_id, _ASKED_QUESTIONS.c.last_asked_at).where(
+    _ASKED_QUESTIONS.c.user_id == bindparam("user_id")
+)
+_ASKED_OF_TOPIC = _ASKED.where(_ASKED_QUESTIONS.c.topic == bindparam("topic"))
+"""Statements of every answer are made once: to put one together takes longer than the database needs for it."""
+
+
+def _note_asked(insert: Inserting) -> Executable:
+    noted = insert(AskedQuestion)
+    return noted.on_conflict_do_update(
+        index_elements=[AskedQuestion.user_id, AskedQuestion.question_id],
+        set_={"topic": noted.excluded.topic, "last_asked_at": noted.excluded.last_asked_at},
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +60,7 @@ class PracticeShelf(Transactions):
 
     def lock_learner(self, user_id: int) -> None:
         """Writes of one learner take turns: see docs/decisions/0003-one-transaction-per-answer.md."""
-        found(self._session.scalar(select(User.id).where(User.id == user_id).with_for_update(key_share=True)))
+        found(self._session.connection().scalar(_LOCKED, {"user_id": user_id}))
 
     def masteries(self, user_id: int) -> Sequence[UserMastery]:
         """A learner's records, by topic."""
@@ -99,6 +123,20 @@ class PracticeShelf(Transactions):
         session = self.session(user_id, session_id)
         return found(session if session.session_type == DEBUGGING else None)
 
+    def practice_state(self, user_id: int, session_id: int) -> AdaptiveInterviewState:
+        """Where `practice_session` stands, without loading it; raises `NotFound`."""
+        return self._state(user_id, session_id, of_debugging=False)
+
+    def debugging_state(self, user_id: int, session_id: int) -> AdaptiveInterviewState:
+        """Where `debugging_session` stands, without loading it; raises `NotFound`."""
+        return self._state(user_id, session_id, of_debugging=True)
+
+    def _state(self, user_id: int, session_id: int, *, of_debugging: bool) -> AdaptiveInterviewState:
+        with self.reading() as connection:
+            row = connection.execute(_STATE, {"user_id": user_id, "session_id": session_id}).one_or_none()
+        fits = row is not None and (row.session_type == DEBUGGING) is of_debugging
+        return AdaptiveInterviewState.from_document(found(row if fits else None).state)
+
     def sessions(
         self,
         user_id: int,
@@ -154,8 +192,8 @@ class PracticeShelf(Transactions):
 
     def expected_answers_shown(self, user_id: int, session_id: int) -> Sequence[str]:
         """The expected answers that the learner has seen in this session."""
-        query = select(Attempt.expected_answer).where(Attempt.user_id == user_id, Attempt.session_id == session_id)
-        return self._session.scalars(query).all()
+        with self.reading() as connection:
+            return connection.scalars(_SHOWN, {"user_id": user_id, "session_id": session_id}).all()
 
     def attempts_by_session(self, user_id: int, session_ids: Sequence[int]) -> dict[int | None, list[Attempt]]:
         """The attempts of several sessions, oldest first, by one query; a session without attempts has no entry."""
@@ -167,18 +205,12 @@ class PracticeShelf(Transactions):
 
     def last_asked(self, user_id: int, topic: str | None = None) -> dict[str, float]:
         """When each question of a topic, or of all, was last asked (Unix time): bounded by the bank, not by history."""
-        query = select(AskedQuestion.question_id, AskedQuestion.last_asked_at).where(AskedQuestion.user_id == user_id)
-        if topic is not None:
-            query = query.where(AskedQuestion.topic == topic)
-        return {question_id: at.timestamp() for question_id, at in self._session.execute(query)}
+        query = _ASKED if topic is None else _ASKED_OF_TOPIC
+        values = {"user_id": user_id} if topic is None else {"user_id": user_id, "topic": topic}
+        with self.reading() as connection:
+            return {question_id: at.timestamp() for question_id, at in connection.execute(query, values)}
 
     def note_asked(self, user_id: int, question: Question, *, at: datetime) -> None:
         """Remember when the question was asked."""
-        insert = self.insert(AskedQuestion).values(
-            user_id=user_id, question_id=question.id, topic=question.topic, last_asked_at=at
-        )
-        asked = insert.on_conflict_do_update(
-            index_elements=[AskedQuestion.user_id, AskedQuestion.question_id],
-            set_={"topic": insert.excluded.topic, "last_asked_at": insert.excluded.last_asked_at},
-        )
-        self._session.execute(asked)
+        values = {"user_id": user_id, "question_id": question.id, "topic": question.topic, "last_asked_at": at}
+        self._session.connection().execute(self.in_dialect(_note_asked), values)

@@ -2,14 +2,38 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import Executable, and_, bindparam, delete, select, update
 
 from models import IdempotencyKey
-from store.transactions import Transactions
+from store.transactions import Inserting, Transactions
 
 KEPT_FOR = timedelta(hours=72)
 """How long a reply is kept for a request that is repeated."""
+
+
+SWEEPING = "0"
+"""A claim sweeps away what is expired of its owner's keys where its fingerprint, a hash, begins so: one in 16 does."""
+
+_KEYS = IdempotencyKey.__table__
+_THE_KEY = and_(_KEYS.c.user_id == bindparam("owner"), _KEYS.c.key == bindparam("name"))
+_KEPT = select(_KEYS.c.fingerprint, _KEYS.c.status, _KEYS.c.headers, _KEYS.c.body).where(
+    _THE_KEY, _KEYS.c.created_at > bindparam("expired")
+)
+_FILLED = update(_KEYS).where(_THE_KEY)
+_SWEPT = delete(_KEYS).where(_KEYS.c.user_id == bindparam("owner"), _KEYS.c.created_at <= bindparam("expired"))
+
+
+def _claimed(insert: Inserting) -> Executable:
+    """A claim takes an expired key over; of one that is kept it changes nothing."""
+    claim = insert(IdempotencyKey).values(status=0, headers={}, body="")
+    taken_over = ("fingerprint", "status", "headers", "body", "created_at")
+    return claim.on_conflict_do_update(
+        index_elements=[IdempotencyKey.user_id, IdempotencyKey.key],
+        set_={**{name: claim.excluded[name] for name in taken_over}, "account_id": None},
+        where=_KEYS.c.created_at <= bindparam("expired", type_=_KEYS.c.created_at.type),
+    ).returning(IdempotencyKey.key)
 
 
 class AlreadyDone(RuntimeError):
@@ -54,13 +78,8 @@ class RetryShelf(Transactions):
 
     def kept_reply(self, retry: RetryKey, *, now: datetime) -> KeptReply | None:
         """The reply that is kept under the key, whatever the content of the request was."""
-        row = self._session.scalar(
-            select(IdempotencyKey).where(
-                IdempotencyKey.user_id == retry.user_id,
-                IdempotencyKey.key == retry.key,
-                IdempotencyKey.created_at > now - KEPT_FOR,
-            )
-        )
+        with self.reading() as connection:
+            row = connection.execute(_KEPT, {**_named(retry), "expired": now - KEPT_FOR}).one_or_none()
         if row is None:
             return None
         return KeptReply(fingerprint=row.fingerprint, status=row.status, headers=row.headers, body=row.body)
@@ -70,30 +89,20 @@ class RetryShelf(Transactions):
 
         Where another transaction holds the key at this moment, the database lets this one wait for its end.
         """
-        expired = IdempotencyKey.created_at <= now - KEPT_FOR
-        self._session.execute(delete(IdempotencyKey).where(IdempotencyKey.user_id == retry.user_id, expired))
-        claimed = self._session.scalar(
-            self.insert_new(IdempotencyKey)
-            .values(
-                user_id=retry.user_id,
-                key=retry.key,
-                fingerprint=retry.fingerprint,
-                status=0,
-                headers={},
-                body="",
-                created_at=now,
-            )
-            .returning(IdempotencyKey.key)
-        )
-        if claimed is None:
+        connection, expired = self._session.connection(), now - KEPT_FOR
+        claim = {"user_id": retry.user_id, "key": retry.key, "fingerprint": retry.fingerprint, "created_at": now}
+        if connection.scalar(self.in_dialect(_claimed), {**claim, "expired": expired}) is None:
             raise AlreadyDone(retry.key)
+        if retry.fingerprint.startswith(SWEEPING):
+            connection.execute(_SWEPT, {"owner": retry.user_id, "expired": expired})
 
     def keep_reply(
         self, retry: RetryKey, *, status: int, headers: dict[str, str], body: str, account_id: int | None
     ) -> None:
         """Fill the claimed key with the reply. `account_id` is whom a reply to nobody tells of: it goes with them."""
-        self._session.execute(
-            update(IdempotencyKey)
-            .where(IdempotencyKey.user_id == retry.user_id, IdempotencyKey.key == retry.key)
-            .values(status=status, headers=headers, body=body, account_id=account_id)
-        )
+        reply = {"status": status, "headers": headers, "body": body, "account_id": account_id}
+        self._session.connection().execute(_FILLED, {**_named(retry), **reply})
+
+
+def _named(retry: RetryKey) -> dict[str, Any]:
+    return {"owner": retry.user_id, "name": retry.key}

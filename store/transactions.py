@@ -3,9 +3,10 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import cache
 from typing import TypeVar
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Executable, select
 from sqlalchemy.dialects.postgresql import Insert as PostgresInsert
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import Insert as SqliteInsert
@@ -98,6 +99,15 @@ class Transactions:
         """
         return db.engine.connect().execution_options(**{LOOKS: True})
 
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """The connection of the running transaction, or one outside of any: see `look`."""
+        if self._session.in_transaction():
+            yield self._session.connection()
+        else:
+            with self.look() as connection:
+                yield connection
+
     def _give_up(self) -> None:
         self._session.rollback()
         self._session.info[WRITES] = False
@@ -109,20 +119,28 @@ class Transactions:
 
     def insert_new(self, table: type[Base]) -> SqliteInsert | PostgresInsert:
         """An INSERT that passes over rows whose key exists."""
-        return self.insert(table).on_conflict_do_nothing()
+        return insert_in(self._session.get_bind().dialect.name)(table).on_conflict_do_nothing()
 
-    def insert(self, table: type[Base]) -> SqliteInsert | PostgresInsert:
-        """An INSERT that can be told what to do about rows whose key exists."""
-        return insert_into(self._session, table)
+    def in_dialect(self, make: Callable[["Inserting"], Executable]) -> Executable:
+        """What `make` makes of an INSERT in the words of the database, made once."""
+        return _made(make, self._session.get_bind().dialect.name)
 
     def ping(self) -> None:
         """Raises when the database does not answer."""
         self._session.execute(select(1))
 
 
-def insert_into(session: Session, table: type[Base]) -> SqliteInsert | PostgresInsert:
-    """An INSERT in the words of the session's database."""
-    return postgresql_insert(table) if session.get_bind().dialect.name == "postgresql" else sqlite_insert(table)
+Inserting = Callable[[type[Base]], SqliteInsert | PostgresInsert]
+
+
+@cache
+def _made(make: Callable[[Inserting], Executable], dialect: str) -> Executable:
+    return make(insert_in(dialect))
+
+
+def insert_in(dialect: str) -> Inserting:
+    """INSERT in the words of a database."""
+    return postgresql_insert if dialect == "postgresql" else sqlite_insert
 
 
 def found(row: T | None) -> T:

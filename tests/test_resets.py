@@ -64,7 +64,7 @@ def practise(user_id: int, topic: str) -> Attempt:
             at=NOON,
             session_id=session.id,
         )
-        return record_answer(store, user_id, given, REFERENCE).attempt
+        return record_answer(store, user_id, given, REFERENCE, store.bank()).attempt
 
 
 def topics_of(user_id: int) -> list[str]:

@@ -2,12 +2,15 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from flask import Flask
 
 from models import IdempotencyKey, db
+from store import AlreadyDone, RetryKey, Store
+from store.retries import KEPT_FOR
 from tests.conftest import PASSWORD, Learner, sign_up
 from tests.fakes import Clock, WordEncoder
 from tests.test_api_errors import refused
@@ -116,6 +119,36 @@ def test_a_key_is_forgotten_after_72_hours(learner: Learner, app: Flask, clock: 
     reply = post(learner, "/api/user/reset_mastery", body, "phone-1")
     assert reply.status_code == 200
     assert "Idempotency-Replayed" not in reply.headers
+
+
+@pytest.mark.parametrize(("fingerprint", "left"), [("0f", ["new"]), ("f0", ["new", "old"])])
+def test_one_claim_in_16_clears_expired_keys_of_its_owner_away(
+    any_app: Flask, clock: Clock, fingerprint: str, left: list[str]
+) -> None:
+    with any_app.app_context():
+        store, now = Store(), clock()
+        for owner, name, at in ((1, "old", now - KEPT_FOR), (2, "other", now - KEPT_FOR)):
+            with store.transaction():
+                store.claim(RetryKey(user_id=owner, key=name, fingerprint="ff"), now=at)
+        with store.transaction():
+            store.claim(RetryKey(user_id=1, key="new", fingerprint=fingerprint), now=now)
+        rows = db.session.query(IdempotencyKey).order_by(IdempotencyKey.key)
+        assert [row.key for row in rows] == [*left, "other"]
+
+
+def test_a_claim_takes_over_an_expired_key_and_no_other(any_app: Flask, clock: Clock) -> None:
+    with any_app.app_context():
+        store, retry = Store(), RetryKey(user_id=1, key="again", fingerprint="ff")
+        with store.transaction():
+            store.claim(retry, now=clock())
+            store.keep_reply(retry, status=201, headers={}, body="{}", account_id=7)
+        with pytest.raises(AlreadyDone), store.transaction():
+            store.claim(retry, now=clock() + KEPT_FOR - timedelta(seconds=1))
+        later = clock() + KEPT_FOR
+        with store.transaction():
+            store.claim(RetryKey(user_id=1, key="again", fingerprint="ee"), now=later)
+        row = db.session.query(IdempotencyKey).one()
+        assert (row.fingerprint, row.status, row.body, row.account_id, row.created_at) == ("ee", 0, "", None, later)
 
 
 def test_a_lost_registration_can_be_repeated_and_its_tokens_are_not_kept(any_app: Flask) -> None:
