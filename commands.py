@@ -19,6 +19,7 @@ from challenges import Challenge, load_challenges
 from config import ROOT
 from embeddings import ModelUnavailable, UnusableModel, is_ready, make_ready
 from grading import UnusableGrades, grading_scorer, read_graded, report, scored
+from mastery_commands import mastery
 from models import db
 from question_bank import InvalidBank, Topic, load_topics
 from store import checksum
@@ -34,6 +35,7 @@ def register_commands(app: Flask) -> None:
     app.cli.add_command(users)
     app.cli.add_command(questions)
     app.cli.add_command(stats)
+    app.cli.add_command(mastery)
     app.cli.add_command(prepare)
     app.cli.add_command(grade)
 

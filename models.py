@@ -119,6 +119,9 @@ class UserMastery(db.Model):  # type: ignore[name-defined]
     weak_concepts: Mapped[str] = mapped_column(Text)
     strong_concepts: Mapped[str] = mapped_column(Text)
     concept_stagnation: Mapped[str] = mapped_column(Text)
+    rebuilt_policy: Mapped[str | None] = mapped_column(String(32))
+    rebuilt_answers: Mapped[int] = mapped_column(Integer, server_default="0")
+    """Under which policy the record was last rebuilt from its log, and from how many answers: see `replays.py`."""
     version: Mapped[int] = mapped_column(Integer)
     """Counts the changes of this row: conditional reads compare it, and a write over a stale row is refused."""
 
@@ -126,7 +129,7 @@ class UserMastery(db.Model):  # type: ignore[name-defined]
 
     def __init__(self, **values: Any) -> None:
         """Defaults are filled in at once: a column's own default would be None until the first flush."""
-        super().__init__(**{"id": new_id(), **PROGRESS_DEFAULTS, **LEGACY_DEFAULTS, **values})
+        super().__init__(**{"id": new_id(), **PROGRESS_DEFAULTS, **LEGACY_DEFAULTS, "rebuilt_answers": 0, **values})
         if "concept_masteries" in values:
             self.set_concept_masteries(self.get_concept_masteries())
 

@@ -8,6 +8,7 @@ from store.deletions import DeletionShelf
 from store.exports import ExportShelf
 from store.practice import DEBUGGING, PracticeShelf, SessionPage
 from store.reads import ReadShelf, Shown, SignedIn
+from store.replays import LoggedAnswer, ReplayShelf
 from store.reports import AuditEntry, Page, Place, ReportShelf
 from store.retries import AlreadyDone, KeptReply, KeyReused, RetryKey, RetryShelf, StillRunning, UnusableKey
 from store.transactions import NotFound, utc_now
@@ -24,6 +25,7 @@ class Store(
     ExportShelf,
     ReportShelf,
     ReadShelf,
+    ReplayShelf,
 ):
     """Loads and saves, one shelf for each area."""
 
@@ -35,6 +37,7 @@ __all__ = [
     "KeptReply",
     "KeyReused",
     "LevelCount",
+    "LoggedAnswer",
     "MissedConcept",
     "NotFound",
     "Page",
