@@ -3,6 +3,7 @@
 import os
 import shutil
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -35,6 +36,43 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--cases-per-operation", default="6", help="how many requests the fuzzer makes up for each operation"
     )
+    parser.addoption("--rounds", type=int, default=2, help="how often each thing is killed in the tests of crashes")
+
+
+COUNTED = "counted"
+"""Under this name a test's report carries what it counted."""
+
+
+class Counts:
+    """What a test counted: shown at the end of the run, all tests together."""
+
+    def __init__(self, note: Callable[[str, object], None]) -> None:
+        self._note = note
+
+    def add(self, **numbers: int) -> None:
+        """Add to the sums of those names."""
+        self._note(COUNTED, numbers)
+
+
+@pytest.fixture
+def counts(record_property: Callable[[str, object], None]) -> Counts:
+    """Where a test puts what it counted."""
+    return Counts(record_property)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """The table of what the tests counted."""
+    sums: Counter[str] = Counter()
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            properties = getattr(report, "user_properties", ()) if getattr(report, "when", "") == "call" else ()
+            for name, numbers in properties:
+                if name == COUNTED:
+                    sums.update(numbers)
+    if sums:
+        terminalreporter.section("counted")
+        for name, number in sums.items():
+            terminalreporter.write_line(f"{name.replace('_', ' '):40} {number:>10,}")
 
 
 POSTGRES = os.environ.get("TEST_POSTGRES_URL", "postgresql://postgres@127.0.0.1:5432/postgres")
