@@ -15,6 +15,7 @@ from accounts import MAX_PASSWORD, MIN_PASSWORD
 from admin_commands import counted, questions, stats, users, watched_batches
 from administration import expected_texts, keep_readings, kept_texts
 from api.context import services
+from backup_commands import backup, restore
 from challenges import Challenge, load_challenges
 from config import ROOT
 from embeddings import ModelUnavailable, UnusableModel, is_ready, make_ready
@@ -36,6 +37,8 @@ def register_commands(app: Flask) -> None:
     app.cli.add_command(questions)
     app.cli.add_command(stats)
     app.cli.add_command(mastery)
+    app.cli.add_command(backup)
+    app.cli.add_command(restore)
     app.cli.add_command(prepare)
     app.cli.add_command(grade)
 

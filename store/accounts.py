@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from models import TokenFamily, User
@@ -41,6 +41,10 @@ class AccountShelf(Transactions):
     def user_by_email(self, email: str) -> User | None:
         """The user with that email."""
         return self._session.scalar(select(User).where(User.email == email))
+
+    def count_accounts(self) -> int:
+        """How many accounts there are."""
+        return self._session.scalar(select(func.count()).select_from(User)) or 0
 
     def lock_account(self, user_id: int) -> User | None:
         """The account as it is now, held until the transaction ends; None where there is none."""
