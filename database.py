@@ -104,6 +104,14 @@ def prepare_engine(engine: Engine) -> None:
         event.listen(engine, "checkout", _wake_postgresql)
 
 
+def is_storage_full(error: Exception) -> bool:
+    """Whether a database refused to write because its disk is full."""
+    reason = getattr(error, "orig", None)
+    return (
+        isinstance(reason, psycopg.errors.DiskFull) or getattr(reason, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+    )
+
+
 def _connect_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # the driver would begin transactions by itself, and too late
     cursor = connection.cursor()

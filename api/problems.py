@@ -17,6 +17,7 @@ from werkzeug.http import HTTP_STATUS_CODES
 from accounts import LastAdministrator, LoginEnded, RoleNeeded, WrongCredentials, WrongPassword
 from adaptive_controller import NothingToAsk, QuestionNotOpen
 from adaptive_state import CorruptConceptDocument
+from database import is_storage_full
 from embeddings import ModelUnavailable
 from mastery import ScoreOutOfRange
 from question_bank import InvalidBank, UnknownTopic
@@ -26,6 +27,7 @@ log = logging.getLogger(__name__)
 
 PROBLEM_TYPE = "application/problem+json"
 DATABASE_RETRY_SECONDS = 5
+STORAGE_RETRY_SECONDS = 60
 LIMIT_RETRY_SECONDS = 60
 LIMITER = "gradus.limiter"
 """Where the application keeps its limiter: its views know it by weak reference only."""
@@ -101,9 +103,16 @@ KINDS: dict[type[Exception], Kind] = {
         503,
         "database-unavailable",
         retry_after=DATABASE_RETRY_SECONDS,
-        detail="The database does not answer. Nothing was changed; please try again.",
+        detail="The database does not answer. Please repeat the request, under its Idempotency-Key if it had one.",
     ),
 }
+STORAGE_FULL = Kind(
+    503,
+    "storage-full",
+    retry_after=STORAGE_RETRY_SECONDS,
+    detail="The disk of the database is full. Nothing was changed; reading goes on.",
+)
+"""What an `OperationalError` is told as where that is its reason."""
 
 CODES = (
     ("Missing data", "required"),
@@ -179,7 +188,8 @@ def _too_many(error: RateLimitExceeded) -> Response:
 
 
 def _handle_domain_error(error: Exception) -> Response:
-    kind = next(KINDS[base] for base in type(error).__mro__ if base in KINDS)
+    of_type = next(KINDS[base] for base in type(error).__mro__ if base in KINDS)
+    kind = STORAGE_FULL if is_storage_full(error) else of_type
     if kind.detail is not None:
         log.error(kind.name, exc_info=error)
     detail = kind.detail or str(error)
