@@ -31,7 +31,7 @@ def verified_claims(*, refresh: bool = False) -> dict[str, Any]:
     if "claims" not in g:
         g.claims = _read(_bearer_token())
     claims: dict[str, Any] = g.claims
-    if (claims.get("type") == "refresh") is not refresh:
+    if claims.get("type") != ("refresh" if refresh else "access"):
         raise TokenRefused(INVALID)
     return claims
 

@@ -1,5 +1,8 @@
 """Fixtures: databases that begin with the migrated tables and the real question bank, applications, learners."""
 
+import io
+import logging
+import logging.config
 import os
 import shutil
 import uuid
@@ -21,6 +24,7 @@ from werkzeug.test import TestResponse
 from app import create_app
 from challenges import load_challenges
 from config import ROOT, Settings
+from logs import logging_settings
 from mastery import REFERENCE, MasteryPolicy
 from models import db
 from question_bank import load_topics
@@ -318,3 +322,16 @@ def learner(app: Flask) -> Learner:
 def stranger(app: Flask) -> Learner:
     """Another learner of the same application."""
     return sign_up(app)
+
+
+@pytest.fixture
+def lines() -> Iterator[io.StringIO]:
+    """What is logged while the test runs, as the service writes it."""
+    root, stream = logging.getLogger(), io.StringIO()
+    before = root.handlers[:], root.level
+    logging.config.dictConfig(logging_settings())
+    for handler in root.handlers:
+        if isinstance(handler, logging.StreamHandler):
+            handler.setStream(stream)
+    yield stream
+    root.handlers[:], root.level = before[0], before[1]

@@ -1,28 +1,10 @@
 """Logs: what an operator needs, with the request's id, and nothing of what a learner said."""
 
 import io
-import logging
-import logging.config
-from collections.abc import Iterator
 
-import pytest
 from flask import Flask
 
-from logs import logging_settings
 from tests.conftest import PASSWORD, sign_up
-
-
-@pytest.fixture
-def lines() -> Iterator[io.StringIO]:
-    """What is logged while the test runs, as the service writes it."""
-    root, stream = logging.getLogger(), io.StringIO()
-    before = root.handlers[:], root.level
-    logging.config.dictConfig(logging_settings())
-    for handler in root.handlers:
-        if isinstance(handler, logging.StreamHandler):
-            handler.setStream(stream)
-    yield stream
-    root.handlers[:], root.level = before[0], before[1]
 
 
 def test_a_request_is_one_line_with_its_id(app: Flask, lines: io.StringIO) -> None:
