@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from functools import partial
@@ -19,6 +20,12 @@ from api.context import services
 from mastery import POLICIES, policy_named
 from models import db
 from replays import LEARNERS_PER_BATCH, Outcome, rebuild, verify
+
+LEARNERS_PER_TASK = 1_000
+
+WATCH_SECONDS = 1.0
+STANDS_STILL_SECONDS = 900.0
+"""So long the workers may get nothing done before this command ends; what they were given stays given."""
 
 SHOWN_DIFFERENCES = 50
 """Of more only the number is told."""
@@ -47,13 +54,17 @@ def verify_all(processes: int) -> None:
 
 @mastery.command("replay")
 @click.option("--policy", required=True, type=click.Choice(sorted(POLICIES)), help="The policy to rebuild by.")
+@click.option("--workers", is_flag=True, help="Let Celery's workers do it: see docs/reliability.md.")
 @_processes
-def replay_all(policy: str, processes: int) -> None:
+def replay_all(policy: str, workers: bool, processes: int) -> None:
     """Rebuild every learner's mastery from the answers since the last reset, as if POLICY had always held.
 
     Each batch of learners is one transaction. What was interrupted goes on where it stopped when it is run again; what
     is rebuilt already stays as it is. Set MASTERY_POLICY to the same policy, or new answers count by the old one.
     """
+    if workers:
+        _by_workers(policy)
+        return
     outcome = _on_all(partial(_rebuilt, policy), processes, "Rebuilding")
     click.echo(f"{_looked_at(outcome)}: {counted(outcome.rebuilt, 'record')} rebuilt by {policy_named(policy).label}.")
     if outcome.differences:
@@ -62,6 +73,29 @@ def replay_all(policy: str, processes: int) -> None:
         raise click.exceptions.Exit(1)
     if services().policy.name != policy:
         click.echo(f"New answers still count by {services().policy.label}: set MASTERY_POLICY={policy}.", err=True)
+
+
+def _by_workers(policy: str) -> None:
+    """Give all learners out as tasks, and watch in the database how many records are left."""
+    try:
+        from replay_tasks import rebuild as task
+    except ImportError as error:
+        raise click.ClickException(f"This needs requirements-celery.txt: {error}.") from None
+    store, label = services().store, policy_named(policy).label
+    for batch in store.practised(LEARNERS_PER_TASK):
+        task.delay(batch[0], batch[-1], policy)
+    left, stands_since = store.count_not_under(label), time.monotonic()
+    with tqdm(total=left, desc="Rebuilding", unit="record", disable=None) as bar:
+        while left and time.monotonic() - stands_since < STANDS_STILL_SECONDS:
+            time.sleep(WATCH_SECONDS)
+            store.release()
+            now_left = store.count_not_under(label)
+            if now_left < left:
+                bar.update(left - now_left)
+                left, stands_since = now_left, time.monotonic()
+    click.echo(f"{counted(left, 'record')} left that no worker has rebuilt by {label}.")
+    if left:
+        raise click.exceptions.Exit(1)
 
 
 Work = Callable[[Sequence[int]], Outcome]

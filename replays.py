@@ -86,6 +86,14 @@ def rebuild(store: Store, user_ids: Sequence[int], policy: MasteryPolicy) -> Out
     return Outcome(records=len(rows), answers=answers, rebuilt=rebuilt, differences=tuple(found))
 
 
+def rebuild_range(store: Store, first: int, last: int, policy: MasteryPolicy) -> Outcome:
+    """Rebuilds the learners whose ids lie between the two, both included, batch by batch."""
+    total = Outcome()
+    for batch in store.practised(LEARNERS_PER_BATCH, first=first, last=last):
+        total += rebuild(store, batch, policy)
+    return total
+
+
 def differences(row: UserMastery, log: Sequence[LoggedAnswer]) -> Iterator[Difference]:
     """Where a record is not what its log leads to, to the last bit."""
     if gaps := list(_gaps(row, log)):

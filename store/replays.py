@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 
 from adaptive_state import AnswerEvidence
 from models import Attempt, User, UserMastery
@@ -43,17 +43,23 @@ class ReplayShelf(Transactions):
         """How many learners have a mastery record."""
         return self._session.scalar(select(func.count(UserMastery.user_id.distinct()))) or 0
 
-    def practised(self, size: int) -> Iterator[list[int]]:
-        """The ids of all learners who have a mastery record, in batches of that size."""
-        last = 0
+    def count_not_under(self, label: str) -> int:
+        """How many records are not rebuilt under the policy of that label."""
+        other = or_(UserMastery.rebuilt_policy.is_(None), UserMastery.rebuilt_policy != label)
+        return self._session.scalar(select(func.count()).where(other, UserMastery.questions_attempted > 0)) or 0
+
+    def practised(self, size: int, *, first: int = 1, last: int | None = None) -> Iterator[list[int]]:
+        """The ids of all learners who have a mastery record, or of those between two ids, in batches of that size."""
         while True:
-            query = select(UserMastery.user_id).where(UserMastery.user_id > last).distinct()
+            query = select(UserMastery.user_id).where(UserMastery.user_id >= first).distinct()
+            if last is not None:
+                query = query.where(UserMastery.user_id <= last)
             batch = list(self._session.scalars(query.order_by(UserMastery.user_id).limit(size)))
             self.release()
             if not batch:
                 return
             yield batch
-            last = batch[-1]
+            first = batch[-1] + 1
 
     def lock_learners(self, user_ids: Sequence[int]) -> None:
         """Writes of these learners wait for the end of the transaction: always locked in one order."""
