@@ -1,9 +1,10 @@
 # `make serve` and `make test` do everything that is missing, and nothing that is not.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
+SOAKED := $(addprefix tests/test_,concurrency.py crashes.py failures.py malformed.py state_machine.py backups.py replays.py)
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: serve setup test grade bench bench-scale openapi fuzz lint clean
+.PHONY: serve setup test soak grade bench bench-scale openapi fuzz lint clean
 
 serve: setup
 	@exec $(BIN)/gunicorn
@@ -13,6 +14,10 @@ setup: .venv/installed
 
 test: .venv/installed-dev
 	@$(BIN)/pytest
+
+# Minutes of faults and broken requests, and a table of what was counted.
+soak: .venv/installed-dev
+	@$(BIN)/pytest -n 2 --rounds=$(or $(ROUNDS),20) --malformed=$(or $(MALFORMED),100000) $(SOAKED)
 
 grade: .venv/installed
 	@$(BIN)/flask --app app grade "$(or $(CSV),benchmarks/graded_answers.csv)"
