@@ -31,6 +31,7 @@ class Language(StrEnum):
     SQL = "sql"
     JAVA = "java"
     C = "c"
+    JAVASCRIPT = "javascript"
 
 
 @dataclass(frozen=True, kw_only=True)

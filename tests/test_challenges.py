@@ -118,7 +118,7 @@ def test_a_good_file_becomes_challenges(tmp_path: Path) -> None:
         ("[Loop condition]", "[Score, Score]", "8: The concept 'Score' stands twice in this challenge."),
         ("while not over()", "while True", "13: The corrected program is the same as the buggy one."),
         ("id: python-endless-turns", "id: games-score", "2: The id 'games-score' already stands in the questions of"),
-        ("language: python", "language: cobol", "3: challenges.0.language: Must be one of: python, sql, java, c."),
+        ("language: python", "language: cobol", "3: challenges.0.language: Must be one of: python, sql, java, c, java"),
         ("difficulty: easy", "difficulty: mild", "7: challenges.0.difficulty: Must be one of: easy, medium, hard."),
         ("    title: Turns without end\n", "", "2: challenges.0.title: Missing data for required field."),
         ("Turns without end", "x" * 201, "6: challenges.0.title: Longer than maximum length 200."),
@@ -149,13 +149,18 @@ def test_a_challenge_that_does_not_exist_is_unknown() -> None:
         ChallengeBank(CHALLENGES).challenge("c-none")
 
 
-def test_there_are_at_least_24_challenges_in_four_languages_and_all_difficulties() -> None:
-    assert len(CHALLENGES) >= 24
+def test_there_are_at_least_60_challenges_10_of_each_language_and_about_as_many_of_each_difficulty() -> None:
     languages = Counter(challenge.language for challenge in CHALLENGES)
     difficulties = Counter(challenge.difficulty for challenge in CHALLENGES)
-    assert languages.keys() == set(Language)
-    assert min(difficulties[step] for step in Difficulty) >= 6
-    assert {challenge.topic for challenge in CHALLENGES} == TOPICS.keys()
+    assert len(CHALLENGES) >= 60
+    assert min(languages[language] for language in Language) >= 10
+    assert min(difficulties[step] for step in Difficulty) >= 0.3 * len(CHALLENGES)
+    assert {challenge.topic for challenge in CHALLENGES} >= {"dbms", "oop", "operating_systems", "python"}
+
+
+@every_challenge
+def test_a_title_gives_no_keyword_away(challenge: Challenge) -> None:
+    assert [keyword for keyword in challenge.keywords if roots_of(keyword) <= roots_of(challenge.title)] == []
 
 
 @pytest.fixture
@@ -273,6 +278,16 @@ def java_behaves(code: str, harness: str, folder: Path) -> bool:
     return run("java", "-cp", str(folder), "Check").returncode == 0
 
 
+def javascript_behaves(code: str, harness: str, folder: Path) -> bool:
+    """As a module: strict code, and a promise that nobody fulfils ends the program as a failure."""
+    need("node")
+    path = folder / "check.mjs"
+    path.write_text(f"{code}\n{harness}")
+    ended = run("node", str(path))
+    assert "SyntaxError" not in ended.stderr
+    return ended.returncode == 0
+
+
 def sql_behaves(code: str, harness: str, _folder: Path) -> bool:
     """Whether the rows of the last query are those that the harness expects."""
     check = yaml.safe_load(harness)
@@ -310,4 +325,5 @@ RUNNERS: dict[Language, Callable[[str, str, Path], bool]] = {
     Language.SQL: sql_behaves,
     Language.JAVA: java_behaves,
     Language.C: c_behaves,
+    Language.JAVASCRIPT: javascript_behaves,
 }
