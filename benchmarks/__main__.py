@@ -3,11 +3,15 @@
 import argparse
 from collections.abc import Callable, Sequence
 
-from benchmarks import answers, reads, report, scoring
+from benchmarks import answers, reads, replays, report, scoring
 from benchmarks.served import DATABASES, show_on_each
 from benchmarks.table import Row, show
 
-ON_DATABASES: dict[str, Callable[[str], list[Row]]] = {"Reads": reads.measure, "Answers": answers.measure}
+ON_DATABASES: dict[str, Callable[[str], list[Row]]] = {
+    "Reads": reads.measure,
+    "Answers": answers.measure,
+    "Replays": replays.measure,
+}
 
 
 def measured(databases: Sequence[str]) -> dict[str, list[Row]]:
