@@ -1,19 +1,16 @@
-"""Answers of many kinds to the questions of the bank, as tests/answers/ has them."""
+"""Answers of many kinds to the questions of the bank."""
 
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
-import yaml
-
 from config import ROOT
 from embeddings import Encoder
 from question_bank import Question, Topic, load_topics
 from reading.sentences import sentences_of
 from reading.words import content_places
-
-QUALITIES = ("good", "middling", "poor")
+from tests.typed import QUALITIES, typed_answers
 
 
 @dataclass(frozen=True)
@@ -32,10 +29,8 @@ class Given:
 def answers() -> Iterator[Given]:
     """Every answer, topic by topic."""
     for topic in load_topics(ROOT / "questions"):
-        questions = {question.id: question for question in topic.questions}
-        for entry in yaml.safe_load((ROOT / "tests" / "answers" / f"{topic.slug}.yaml").read_text()):
-            for quality in QUALITIES:
-                yield Given(topic, questions[entry["id"]], entry[quality])
+        for question in topic.questions:
+            yield from (Given(topic, question, typed_answers()[question.id][quality]) for quality in QUALITIES)
 
 
 def some_answers(count: int) -> list[Given]:

@@ -37,9 +37,11 @@ def test_there_are_at_least_four_topics() -> None:
 
 
 @every_topic
-def test_a_topic_has_24_questions_8_of_each_difficulty(topic: Topic) -> None:
+def test_a_topic_has_as_many_questions_of_each_difficulty(topic: Topic) -> None:
     counts = Counter(question.difficulty for question in topic.active_questions)
-    assert counts == {Difficulty.EASY: 8, Difficulty.MEDIUM: 8, Difficulty.HARD: 8}
+    assert set(counts) == set(Difficulty)
+    assert len(set(counts.values())) == 1
+    assert counts[Difficulty.EASY] >= 8
 
 
 @every_topic

@@ -17,7 +17,7 @@ from redis.exceptions import ConnectionError as NoRedis
 from tests.conftest import PASSWORD, POSTGRES, postgres_url, unavailable
 from tests.nginx import SERVED_BY, Nginx, nginx_before, nginx_binary
 from tests.service import Endpoint, Reply, Service, serving
-from tests.test_service import ROUNDING, Expected, registered, typed_answers
+from tests.test_service import ROUNDING, Expected, answers_of_each_kind, registered
 
 REDIS = os.environ.get("TEST_REDIS_URL", "redis://127.0.0.1:6379")
 """The server, without the number of a database: the tests take one that is empty."""
@@ -26,7 +26,7 @@ METRICS_TOKEN = "a-token.of/tests=="
 READY_WITHIN_SECONDS = 120
 WAITS_WITHIN_SECONDS = 30
 
-ANSWERS = typed_answers()
+ANSWERS = answers_of_each_kind()
 
 
 @dataclass

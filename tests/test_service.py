@@ -5,11 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
-from config import ROOT
 from tests.conftest import PASSWORD, postgres_url
 from tests.service import Endpoint, Service, running
+from tests.typed import typed_answers
 
 ROUNDING = 0.0016
 """Replies are rounded to 3 places; a figure recomputed from three of them may be off by this much."""
@@ -20,15 +19,14 @@ PLAN = ["good", "good", "middling", "poor", "silent", "good", "good", "good", "p
 ] * 3
 
 
-def typed_answers() -> dict[str, dict[str, str]]:
-    """Answers as learners type them, by question and quality."""
-    rows = yaml.safe_load((ROOT / "tests" / "answers" / "dbms.yaml").read_text(encoding="utf-8"))
-    return {row["id"]: {**row, "silent": "I don't know"} for row in rows}
+def answers_of_each_kind() -> dict[str, dict[str, str]]:
+    """Answers by question and quality, the silent one among them."""
+    return {name: {**answers, "silent": "I don't know"} for name, answers in typed_answers().items()}
 
 
 @pytest.fixture(scope="module")
 def answers() -> dict[str, dict[str, str]]:
-    return typed_answers()
+    return answers_of_each_kind()
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
