@@ -24,6 +24,7 @@ from embeddings import KeptReadings, ModelEncoder, encoder_for
 from metrics import MeasuredScorer, Metrics
 from models import db
 from observations import Observer
+from pages import blueprint as pages
 from store import Store, utc_now
 
 EXPOSED_HEADERS = (
@@ -68,6 +69,7 @@ def create_app(
     )
     register_tokens(app)
     register_api(app)
+    app.register_blueprint(pages)
     register_limits(app, settings)
     if has_commands:
         from commands import register_commands

@@ -18,4 +18,3 @@ def register_api(app: Flask) -> None:
         api.register_blueprint(area.blueprint)
     app.register_blueprint(operations.blueprint)
     app.register_blueprint(docs.blueprint)
-    app.register_blueprint(docs.front)

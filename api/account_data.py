@@ -27,6 +27,7 @@ def export() -> Any:
 
 
 @blueprint.delete("/user")
+@blueprint.cookie_kept
 @blueprint.signed_in
 @blueprint.body(DeleteAccountSchema)
 @blueprint.response(204, description="The account and all its data are gone")

@@ -20,6 +20,7 @@ blueprint = ApiBlueprint("accounts", __name__, url_prefix="/api/auth", descripti
 
 
 @blueprint.post("/register")
+@blueprint.cookie_kept
 @blueprint.retry_safe
 @blueprint.body(RegisterSchema)
 @blueprint.response(201, TokensSchema)
@@ -30,6 +31,7 @@ def register(body: dict[str, Any]) -> dict[str, Any]:
 
 
 @blueprint.post("/login")
+@blueprint.cookie_kept
 @blueprint.retry_safe
 @blueprint.body(LoginSchema)
 @blueprint.response(200, TokensSchema)
@@ -40,6 +42,7 @@ def login(body: dict[str, Any]) -> dict[str, Any]:
 
 
 @blueprint.post("/refresh")
+@blueprint.cookie_kept
 @blueprint.refreshing
 @blueprint.retry_safe
 @blueprint.no_body
@@ -51,6 +54,7 @@ def refresh() -> dict[str, Any]:
 
 
 @blueprint.post("/logout")
+@blueprint.cookie_kept
 @blueprint.signed_in
 @blueprint.retry_safe
 @blueprint.no_body

@@ -1,12 +1,10 @@
 """The OpenAPI document as pages, from files of this installation alone."""
 
 from pathlib import Path
-from typing import Any
 
 import flask_swagger_ui
-from flask import Blueprint, Response, redirect, render_template, send_from_directory, url_for
+from flask import Blueprint, Response, render_template, send_from_directory
 
-front = Blueprint("front", __name__)
 blueprint = Blueprint("docs", __name__, template_folder="templates", static_folder="static", url_prefix="/docs")
 
 SWAGGER_UI = Path(flask_swagger_ui.__file__).parent / "dist"
@@ -23,12 +21,6 @@ def page() -> Response:
     reply = Response(render_template("docs.html"))
     reply.headers["Content-Security-Policy"] = CONTENT_POLICY
     return reply
-
-
-@front.get("/")
-def front_door() -> Any:
-    """Who comes to the address of the service finds the documentation."""
-    return redirect(url_for("docs.page"))
 
 
 @blueprint.get("/swagger/<path:name>")

@@ -10,16 +10,21 @@ from api.cursors import to_cursor
 from api.http import ApiBlueprint
 from api.practice import session_view
 from api.schemas.history import (
+    NEWEST,
+    AnswersSchema,
     DashboardQuerySchema,
     DashboardSchema,
     HeldSessionReplySchema,
     HeldSessionSchema,
     LearningCurveQuerySchema,
     LearningCurveSchema,
+    RecentAnswersSchema,
+    RecentQuerySchema,
     RecordedSessionSchema,
     SessionListQuerySchema,
     SessionListSchema,
 )
+from api.schemas.pages import PageQuerySchema
 from histories import HeldSession, dashboard_of, record_held_session
 
 blueprint = ApiBlueprint("history", __name__, url_prefix="/api", description="Sessions of the past")
@@ -75,12 +80,38 @@ def dashboard(query: dict[str, Any]) -> dict[str, Any]:
 @blueprint.query(LearningCurveQuerySchema)
 @blueprint.response(200, LearningCurveSchema)
 def learning_curve(query: dict[str, Any]) -> Any:
-    """The learning curve: one point per answer, oldest first."""
+    """The learning curve: one point per answer, oldest first, or newest first."""
     page = services().store.learning_curve(
-        learner().id, limit=query["limit"], topic=query["topic"], after=query["cursor"]
+        learner().id,
+        limit=query["limit"],
+        topic=query["topic"],
+        after=query["cursor"],
+        newest_first=query["order"] == NEWEST,
     )
     cursor = to_cursor(page.next_place)
     return {"points": page.attempts, "next_cursor": cursor}, 200, next_link(cursor)
+
+
+@blueprint.get("/user/progress/recent")
+@blueprint.signed_in
+@blueprint.query(RecentQuerySchema)
+@blueprint.response(200, RecentAnswersSchema)
+def recent(query: dict[str, Any]) -> dict[str, Any]:
+    """The last answers of every topic, for a glance at where each is going."""
+    return {"topics": services().store.recent_answers(learner().id, each=query["limit"])}
+
+
+@blueprint.get("/adaptive/mastery/<topic>/answers")
+@blueprint.signed_in
+@blueprint.query(PageQuerySchema)
+@blueprint.response(200, AnswersSchema)
+def answers(query: dict[str, Any], topic: str) -> Any:
+    """The answers to one topic with what was found and missed, newest first."""
+    page = services().store.learning_curve(
+        learner().id, limit=query["limit"], topic=topic.replace("\x00", ""), after=query["cursor"], newest_first=True
+    )
+    cursor = to_cursor(page.next_place)
+    return {"answers": page.attempts, "next_cursor": cursor}, 200, next_link(cursor)
 
 
 def next_link(cursor: str | None) -> dict[str, str]:

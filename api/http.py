@@ -16,6 +16,7 @@ from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, UnsupportedMe
 
 from accounts import Role
 from api.conditional import conditional, mastery_read
+from api.cookies import CARRIER, CARRIER_DESCRIPTION, CARRIERS, NAME, cookie_kept
 from api.problems import PROBLEM_TYPE, ProblemSchema, register_errors
 from api.retries import retry_safe
 from api.security import guard
@@ -42,7 +43,7 @@ PRIVATE_HEADERS = (*COMMON_HEADERS, ("Cache-Control", "private, no-cache"), ("Va
 PHRASES = {
     400: "The body is not JSON",
     401: "No valid token",
-    403: "The role does not allow it, or the password is wrong",
+    403: "The role does not allow it, the password is wrong, or another site's page asks for a cookie",
     404: "Not found, or another learner's",
     409: "In conflict with the present state",
     413: "The body is too large",
@@ -183,9 +184,18 @@ class ApiBlueprint(Blueprint):
         return _documented(_documented(view, self.doc(parameters=[parameter])), unchanged)
 
     def refreshing(self, view: View) -> View:
-        """The view needs a refresh token."""
+        """The view needs a refresh token, as bearer or in the cookie."""
         guarded = guard(view, refresh=True)
-        documented: View = self.problems(401)(_documented(guarded, self.doc(security=[{"refreshToken": []}])))
+        documented: View = self.problems(401)(
+            _documented(guarded, self.doc(security=[{"refreshToken": []}, {"refreshCookie": []}]))
+        )
+        return documented
+
+    def cookie_kept(self, view: View) -> View:
+        """The view heeds `Refresh-Token-In`: see `api.cookies`."""
+        schema = {"type": "string", "enum": list(CARRIERS), "default": CARRIERS[0]}
+        parameter = {"in": "header", "name": CARRIER, "schema": schema, "description": CARRIER_DESCRIPTION}
+        documented: View = self.problems(403, 422)(_documented(cookie_kept(view), self.doc(parameters=[parameter])))
         return documented
 
     def problems(self, *codes: int) -> Callable[[View], View]:
@@ -272,6 +282,7 @@ def configure_openapi(app: Flask) -> None:
                 "securitySchemes": {
                     "accessToken": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
                     "refreshToken": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+                    "refreshCookie": {"type": "apiKey", "in": "cookie", "name": NAME},
                 }
             },
         },

@@ -49,8 +49,8 @@ LIMITS: dict[str, tuple[str, Callable[[], str]]] = {
 }
 """By endpoint: how often, and counted for whom. Every endpoint that asks the model has a row."""
 
-WITHOUT_LIMIT = ("operations.healthz", "operations.readyz", "operations.metrics")
-"""What machines ask all the time."""
+WITHOUT_LIMIT = ("operations.healthz", "operations.readyz", "operations.metrics", "pages.page", "pages.file")
+"""What machines ask all the time, and files: a page is made of a dozen."""
 
 
 def register_limits(app: Flask, settings: Settings) -> None:

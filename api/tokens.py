@@ -7,6 +7,7 @@ import jwt
 from flask import current_app, g, request
 
 from api.context import services
+from api.cookies import presented_cookie
 
 NO_TOKEN = "A bearer token is needed."  # noqa: S105 - what is said of a token, not one
 INVALID = "This token is not valid."
@@ -29,7 +30,7 @@ def verified_claims(*, refresh: bool = False) -> dict[str, Any]:
     Signature, times and shape are checked here; whether the login behind it still stands, the database knows.
     """
     if "claims" not in g:
-        g.claims = _read(_bearer_token())
+        g.claims = _read(presented_cookie() or _bearer_token())
     claims: dict[str, Any] = g.claims
     if claims.get("type") != ("refresh" if refresh else "access"):
         raise TokenRefused(INVALID)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Executable, bindparam, select, tuple_
+from sqlalchemy import Executable, Row, bindparam, select, tuple_
 
 from adaptive_state import AdaptiveInterviewState
 from models import AskedQuestion, Attempt, AuditEvent, InterviewSession, User, UserMastery
@@ -26,6 +26,15 @@ _SHOWN = select(_ATTEMPTS.c.expected_answer).where(
 _LOCKED = select(User.__table__.c.id).where(User.__table__.c.id == bindparam("user_id")).with_for_update(key_share=True)
 _ASKED = select(_ASKED_QUESTIONS.c.question_id, _ASKED_QUESTIONS.c.last_asked_at).where(
     _ASKED_QUESTIONS.c.user_id == bindparam("user_id")
+)
+_RECENT = (
+    select(
+        *(_ATTEMPTS.c[name] for name in ("id", "created_at", "topic", "mastery_after", "mastery_velocity")),
+        *(_ATTEMPTS.c[name] for name in ("semantic_score", "keyword_score", "combined_score", "difficulty")),
+    )
+    .where(_ATTEMPTS.c.user_id == bindparam("user_id"), _ATTEMPTS.c.mastery_id == bindparam("mastery_id"))
+    .order_by(_ATTEMPTS.c.ordinal.desc())
+    .limit(bindparam("each"))
 )
 _ASKED_OF_TOPIC = _ASKED.where(_ASKED_QUESTIONS.c.topic == bindparam("topic"))
 """Statements of every answer are made once: to put one together takes longer than the database needs for it."""
@@ -49,7 +58,7 @@ class SessionPage:
 
 @dataclass(frozen=True, kw_only=True)
 class AttemptPage:
-    """Some attempts, oldest first, and the place after the last one (None at the end)."""
+    """Some attempts, in the order asked for, and the place after the last one (None at the end)."""
 
     attempts: Sequence[Attempt]
     next_place: tuple[datetime, int] | None
@@ -168,18 +177,39 @@ class PracticeShelf(Transactions):
         ).all()
 
     def learning_curve(
-        self, user_id: int, *, limit: int, topic: str | None = None, after: tuple[datetime, int] | None = None
+        self,
+        user_id: int,
+        *,
+        limit: int,
+        topic: str | None = None,
+        after: tuple[datetime, int] | None = None,
+        newest_first: bool = False,
     ) -> AttemptPage:
-        """A learner's attempts, oldest first."""
+        """A learner's attempts, oldest first or newest first."""
         query = select(Attempt).where(Attempt.user_id == user_id)
         if topic is not None:
             query = query.where(Attempt.topic == topic)
         if after is not None:
-            query = query.where(tuple_(Attempt.created_at, Attempt.id) > after)
-        rows = self._session.scalars(query.order_by(Attempt.created_at, Attempt.id).limit(limit + 1)).all()
+            place = tuple_(Attempt.created_at, Attempt.id)
+            query = query.where(place < after if newest_first else place > after)
+        order = [column.desc() if newest_first else column for column in (Attempt.created_at, Attempt.id)]
+        rows = self._session.scalars(query.order_by(*order).limit(limit + 1)).all()
         shown = rows[:limit]
         more = len(rows) > limit
         return AttemptPage(attempts=shown, next_place=(shown[-1].created_at, shown[-1].id) if more else None)
+
+    def recent_answers(self, user_id: int, *, each: int) -> dict[str, Sequence[Row[Any]]]:
+        """Of each mastery record the last attempts, as points of the learning curve, oldest first; by topic.
+
+        One short statement a record: each reads `each` rows, however long the history is.
+        """
+        records = select(UserMastery.topic, UserMastery.id).where(UserMastery.user_id == user_id)
+        with self.reading() as connection:
+            found: dict[str, Sequence[Row[Any]]] = {}
+            for topic, mastery_id in connection.execute(records.order_by(UserMastery.topic)).all():
+                values = {"user_id": user_id, "mastery_id": mastery_id, "each": each}
+                found[topic] = connection.execute(_RECENT, values).all()[::-1]
+        return found
 
     def add_attempt(self, attempt: Attempt) -> None:
         """Append to the log."""

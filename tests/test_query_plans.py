@@ -35,7 +35,7 @@ ALL_OF_A_LEARNER = {
 }
 """Routes whose work is what the learner has, each with its reason."""
 
-NOT_OF_THE_CONTRACT = ("api-docs.", "docs.", "front.", "operations.")
+NOT_OF_THE_CONTRACT = ("api-docs.", "docs.", "operations.", "pages.")
 
 CROWD = """
 INSERT INTO users (username, username_key, email, password_hash, role, created_at)
@@ -207,6 +207,8 @@ def look_back(learner: Learner) -> None:
         "/api/user/progress/history",
         "/api/user/progress/history?topic=oop",
         "/api/user/progress/history?topic=dbms",
+        "/api/user/progress/history?topic=dbms&order=newest",
+        "/api/adaptive/mastery/dbms/answers",
     ):
         limited = f"{path}{'&' if '?' in path else '?'}limit=5"
         reply = fine(learner.get(limited))
@@ -219,6 +221,7 @@ def look_back(learner: Learner) -> None:
         "/api/dashboard_data?type=technical",
         "/api/profile/action_plans",
         "/api/user/progress",
+        "/api/user/progress/recent",
         "/api/adaptive/mastery/dbms",
         "/api/adaptive/policy",
         "/api/topics",

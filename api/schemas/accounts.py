@@ -47,7 +47,7 @@ class MeSchema(Schema):
 
 class TokensSchema(MeSchema):
     access_token = fields.String(required=True)
-    refresh_token = fields.String(required=True)
+    refresh_token = fields.String(required=True, metadata={"description": "Empty where it went into the cookie"})
     token_type = fields.String(required=True)
     expires_in = fields.Integer(required=True, metadata={"description": "Seconds"})
 

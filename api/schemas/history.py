@@ -19,6 +19,10 @@ from api.schemas.pages import PageQuerySchema
 from api.schemas.practice import LoggedAttemptSchema, SessionListItemSchema, SessionSchema
 from question_bank import RESERVED_TOPIC
 
+OLDEST, NEWEST = "oldest", "newest"
+"""Which end of the past a list begins with."""
+
+MAX_RECENT = 50
 MAX_DURATION = 7 * 24 * 3600.0
 
 _no_topic_is_called_all = validate.NoneOf([RESERVED_TOPIC], error="No topic may be called 'all'.")
@@ -93,6 +97,7 @@ class DashboardSchema(Schema):
 
 class LearningCurveQuerySchema(Schema):
     topic = Words(load_default=None, validate=validate.Length(max=MAX_TOPIC_CHARACTERS))
+    order = fields.String(load_default=OLDEST, validate=validate.OneOf((OLDEST, NEWEST)))
     limit = fields.Integer(load_default=100, validate=validate.Range(min=1, max=100))
     cursor = Cursor(load_default=None)
 
@@ -111,4 +116,26 @@ class PointSchema(Schema):
 
 class LearningCurveSchema(Schema):
     points = fields.List(fields.Nested(PointSchema), required=True)
+    next_cursor = fields.String(required=True, allow_none=True)
+
+
+class RecentQuerySchema(Schema):
+    limit = fields.Integer(
+        load_default=20,
+        validate=validate.Range(min=1, max=MAX_RECENT),
+        metadata={"description": "Answers of each topic"},
+    )
+
+
+class RecentAnswersSchema(Schema):
+    topics = fields.Dict(
+        keys=fields.String(),
+        values=fields.List(fields.Nested(PointSchema)),
+        required=True,
+        metadata={"description": "Of each topic with mastery, the last answers since its last reset, oldest first"},
+    )
+
+
+class AnswersSchema(Schema):
+    answers = fields.List(fields.Nested(LoggedAttemptSchema), required=True)
     next_cursor = fields.String(required=True, allow_none=True)

@@ -1,0 +1,143 @@
+"""The refresh token in a cookie: out of reach of scripts and of other sites, spent once like any other."""
+
+from datetime import timedelta
+from http.cookies import Morsel, SimpleCookie
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from api.cookies import NAME
+from tests.conftest import PASSWORD
+from tests.fakes import Clock
+from tests.test_api_errors import refused
+
+IN_COOKIE = {"Refresh-Token-In": "cookie"}
+ADA = {"username": "ada", "email": "ada@example.com", "password": PASSWORD}
+
+
+def registered(app: Flask, **headers: str) -> tuple[FlaskClient, TestResponse]:
+    client = app.test_client()
+    reply = client.post("/api/auth/register", json=ADA, headers={**IN_COOKIE, **headers})
+    assert reply.status_code == 201, reply.json
+    return client, reply
+
+
+def cookie_of(reply: TestResponse) -> Morsel[str]:
+    return SimpleCookie(reply.headers["Set-Cookie"])[NAME]
+
+
+def refresh(client: FlaskClient, **headers: str) -> TestResponse:
+    return client.post("/api/auth/refresh", headers={**IN_COOKIE, **headers})
+
+
+def bearer(reply: TestResponse) -> dict[str, Any]:
+    return {"Authorization": f"Bearer {reply.json['access_token']}"}
+
+
+def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(app: Flask) -> None:
+    _, reply = registered(app)
+    cookie = cookie_of(reply)
+    assert (cookie["httponly"], cookie["samesite"], cookie["path"]) == (True, "Strict", "/api/auth")
+    assert int(cookie["max-age"]) == timedelta(days=30).total_seconds()
+    assert cookie["secure"] == ""
+    assert reply.json["refresh_token"] == ""
+
+
+def test_the_cookie_is_secure_where_the_page_came_over_tls(app: Flask) -> None:
+    _, reply = registered(app, Origin="https://localhost")
+    assert cookie_of(reply)["secure"] is True
+
+
+def test_clients_that_do_not_ask_for_it_get_no_cookie(app: Flask) -> None:
+    reply = app.test_client().post("/api/auth/register", json=ADA)
+    assert "Set-Cookie" not in reply.headers
+    assert reply.json["refresh_token"].count(".") == 2
+
+
+def test_the_cookie_is_spent_for_the_next_one(app: Flask) -> None:
+    client, first = registered(app)
+    reply = refresh(client)
+    assert reply.status_code == 200
+    assert reply.json["refresh_token"] == ""
+    assert cookie_of(reply).value != cookie_of(first).value
+    assert client.get("/api/auth/me", headers=bearer(reply)).status_code == 200
+
+
+def test_a_cookie_that_was_spent_before_ends_the_login_and_goes(app: Flask, clock: Clock) -> None:
+    client, first = registered(app)
+    second = refresh(client)
+    clock.advance(11)
+    client.set_cookie(NAME, cookie_of(first).value, path="/api/auth")
+    reply = refresh(client)
+    refused(reply, 401)
+    assert cookie_of(reply)["max-age"] == "0"
+    refused(client.get("/api/auth/me", headers=bearer(second)), 401)
+
+
+def test_a_repeated_refresh_under_one_key_gets_the_same_cookie(app: Flask) -> None:
+    client, first = registered(app)
+    token = cookie_of(first).value
+    replies = []
+    for _ in range(2):
+        client.set_cookie(NAME, token, path="/api/auth")
+        replies.append(refresh(client, **{"Idempotency-Key": "once"}))
+    assert replies[1].headers["Idempotency-Replayed"] == "true"
+    assert cookie_of(replies[0]).value == cookie_of(replies[1]).value
+    assert replies[0].json == replies[1].json
+
+
+def test_the_cookie_alone_is_no_token(app: Flask) -> None:
+    """What another site can make a browser send: the cookie, but not our header."""
+    client, _ = registered(app)
+    refused(client.post("/api/auth/refresh"), 401)
+    refused(client.get("/api/auth/me", headers=IN_COOKIE), 401)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Origin": "http://localhost:9999"},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("path", ["register", "login", "refresh", "logout"])
+def test_another_sites_page_is_refused(app: Flask, path: str, headers: dict[str, str]) -> None:
+    client, _ = registered(app)
+    reply = client.post(f"/api/auth/{path}", json={}, headers={**IN_COOKIE, **headers})
+    refused(reply, 403)
+    assert "Set-Cookie" not in reply.headers
+    assert refresh(client, Origin="http://localhost").status_code == 200
+
+
+def test_signing_out_takes_the_cookie_along(app: Flask) -> None:
+    client, first = registered(app)
+    reply = client.post("/api/auth/logout", headers={**IN_COOKIE, **bearer(first)})
+    assert reply.status_code == 200
+    assert cookie_of(reply)["max-age"] == "0"
+    refused(refresh(client), 401)
+
+
+def test_deleting_the_account_takes_the_cookie_along(app: Flask) -> None:
+    client, first = registered(app)
+    reply = client.delete("/api/user", json={"password": PASSWORD}, headers={**IN_COOKIE, **bearer(first)})
+    assert reply.status_code == 204
+    assert cookie_of(reply)["max-age"] == "0"
+
+
+def test_a_wrong_password_leaves_the_cookie(app: Flask) -> None:
+    client, _ = registered(app)
+    reply = client.post("/api/auth/login", json={"login": "ada", "password": "wrong battery"}, headers=IN_COOKIE)
+    refused(reply, 401)
+    assert refresh(client).status_code == 200
+
+
+def test_another_word_for_where_is_422(app: Flask) -> None:
+    reply = app.test_client().post("/api/auth/register", json=ADA, headers={"Refresh-Token-In": "pocket"})
+    refused(reply, 422)
