@@ -12,7 +12,7 @@ from tests.test_api_progress import practised
 
 WEB = ROOT / "web"
 FILES = sorted(str(path.relative_to(WEB)) for path in WEB.rglob("*") if path.is_file())
-MAX_BYTES = 120 * 1024
+MAX_BYTES = 120_000
 
 
 def test_all_of_it_is_under_120_kb() -> None:
