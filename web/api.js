@@ -12,71 +12,71 @@ let account = null;
 
 /** The service refused: `status`, `detail`, and `errors` of single fields. */
 export class Problem extends Error {
-  constructor(status, body, retryAfter) {
-    super(body.detail || body.title || "Something went wrong.");
-    Object.assign(this, { status, type: body.type, errors: body.errors || [], problems: body.problems, retryAfter });
-  }
+	constructor(status, body, retryAfter) {
+		super(body.detail || body.title || "Something went wrong.");
+		Object.assign(this, { status, type: body.type, errors: body.errors || [], problems: body.problems, retryAfter });
+	}
 
-  /** Whether the same request may do later: nothing was decided yet. */
-  get mayPass() {
-    return this.status >= 500 || this.status === 429 || (this.status === 409 && this.retryAfter > 0);
-  }
+	/** Whether the same request may do later: nothing was decided yet. */
+	get mayPass() {
+		return this.status >= 500 || this.status === 429 || (this.status === 409 && this.retryAfter > 0);
+	}
 }
 
 /** The service was not reached: whether it got the request is not known. */
 export class Unreached extends Error {
-  constructor() {
-    super("The service cannot be reached.");
-  }
+	constructor() {
+		super("The service cannot be reached.");
+	}
 
-  get mayPass() {
-    return true;
-  }
+	get mayPass() {
+		return true;
+	}
 }
 
 export const user = () => account;
 
 /** A new Idempotency-Key. */
 export function newKey() {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+	const bytes = crypto.getRandomValues(new Uint8Array(16));
+	return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 async function send(method, path, { body, key, type = "application/json", headers = {} } = {}) {
-  const all = { Accept: "application/json", ...headers };
-  if (body !== undefined) all["Content-Type"] = type;
-  if (key) all["Idempotency-Key"] = key;
-  const options = { method, headers: all, credentials: "same-origin", signal: AbortSignal.timeout(PATIENCE_MS) };
-  if (body !== undefined) options.body = type === "application/json" && typeof body !== "string" ? JSON.stringify(body) : body;
-  let reply;
-  let text;
-  try {
-    reply = await fetch(path, options);
-    text = await reply.text();
-  } catch {
-    throw new Unreached();
-  }
-  let content = null;
-  try {
-    content = text ? JSON.parse(text) : null;
-  } catch {
-    if (reply.ok) throw new Unreached();
-  }
-  if (reply.ok) return content;
-  throw new Problem(reply.status, content || {}, Number(reply.headers.get("Retry-After")) || 0);
+	const all = { Accept: "application/json", ...headers };
+	if (body !== undefined) all["Content-Type"] = type;
+	if (key) all["Idempotency-Key"] = key;
+	const options = { method, headers: all, credentials: "same-origin", signal: AbortSignal.timeout(PATIENCE_MS) };
+	if (body !== undefined) options.body = type === "application/json" && typeof body !== "string" ? JSON.stringify(body) : body;
+	let reply;
+	let text;
+	try {
+		reply = await fetch(path, options);
+		text = await reply.text();
+	} catch {
+		throw new Unreached();
+	}
+	let content = null;
+	try {
+		content = text ? JSON.parse(text) : null;
+	} catch {
+		if (reply.ok) throw new Unreached();
+	}
+	if (reply.ok) return content;
+	throw new Problem(reply.status, content || {}, Number(reply.headers.get("Retry-After")) || 0);
 }
 
 function take(tokens) {
-  access = tokens.access_token;
-  expires = Date.now() + tokens.expires_in * 1000 - SPARE_MS;
-  account = tokens.user;
-  kept.set("signed-in", "1");
-  return account;
+	access = tokens.access_token;
+	expires = Date.now() + tokens.expires_in * 1000 - SPARE_MS;
+	account = tokens.user;
+	kept.set("signed-in", "1");
+	return account;
 }
 
 function forget() {
-  access = account = null;
-  kept.set("signed-in", null);
+	access = account = null;
+	kept.set("signed-in", null);
 }
 
 const together = (work) => (navigator.locks ? navigator.locks.request("gradus.refresh", work) : work());
@@ -84,61 +84,61 @@ const together = (work) => (navigator.locks ? navigator.locks.request("gradus.re
 let refreshing = null;
 /** The next access token, by the cookie; tabs take turns, for each token is spent once. */
 function refresh() {
-  refreshing ??= together(() => send("POST", "/api/auth/refresh", { headers: IN_COOKIE }))
-    .then(take)
-    .finally(() => {
-      refreshing = null;
-    });
-  return refreshing;
+	refreshing ??= together(() => send("POST", "/api/auth/refresh", { headers: IN_COOKIE }))
+		.then(take)
+		.finally(() => {
+			refreshing = null;
+		});
+	return refreshing;
 }
 
 /** Who was signed in when the page was left, if anybody. */
 export async function resume() {
-  if (!kept.get("signed-in")) return null;
-  try {
-    return await refresh();
-  } catch (error) {
-    if (error.status === 401) forget();
-    else throw error;
-    return null;
-  }
+	if (!kept.get("signed-in")) return null;
+	try {
+		return await refresh();
+	} catch (error) {
+		if (error.status === 401) forget();
+		else throw error;
+		return null;
+	}
 }
 
 export const signUp = async (body, key) => take(await send("POST", "/api/auth/register", { body, key, headers: IN_COOKIE }));
 export const signIn = async (body) => take(await send("POST", "/api/auth/login", { body, headers: IN_COOKIE }));
 
 export async function signOut() {
-  try {
-    await call("POST", "/api/auth/logout", { headers: IN_COOKIE });
-  } finally {
-    forget();
-  }
+	try {
+		await call("POST", "/api/auth/logout", { headers: IN_COOKIE });
+	} finally {
+		forget();
+	}
 }
 
 export async function deleteAccount(password) {
-  await call("DELETE", "/api/user", { body: { password }, headers: IN_COOKIE });
-  forget();
+	await call("DELETE", "/api/user", { body: { password }, headers: IN_COOKIE });
+	forget();
 }
 
 /** One request in the name of who is signed in; a token that is about to end is renewed first. */
 export async function call(method, path, { headers = {}, ...options } = {}) {
-  const bearer = () => ({ ...options, headers: { ...headers, Authorization: `Bearer ${access}` } });
-  try {
-    if (!access || Date.now() > expires) await refresh();
-    return await send(method, path, bearer());
-  } catch (error) {
-    if (error.status !== 401) throw error;
-  }
-  try {
-    await refresh();
-    return await send(method, path, bearer());
-  } catch (error) {
-    if (error.status === 401) {
-      forget();
-      dispatchEvent(new Event("gradus:signed-out"));
-    }
-    throw error;
-  }
+	const bearer = () => ({ ...options, headers: { ...headers, Authorization: `Bearer ${access}` } });
+	try {
+		if (!access || Date.now() > expires) await refresh();
+		return await send(method, path, bearer());
+	} catch (error) {
+		if (error.status !== 401) throw error;
+	}
+	try {
+		await refresh();
+		return await send(method, path, bearer());
+	} catch (error) {
+		if (error.status === 401) {
+			forget();
+			dispatchEvent(new Event("gradus:signed-out"));
+		}
+		throw error;
+	}
 }
 
 export const get = (path) => call("GET", path);
@@ -146,30 +146,30 @@ export const post = (path, body, key = newKey()) => call("POST", path, { body: b
 
 /** A path with its query; empty values are left out. */
 export function to(path, query = {}) {
-  const given = Object.entries(query).filter(([, value]) => value !== null && value !== undefined && value !== "");
-  return given.length ? `${path}?${new URLSearchParams(given)}` : path;
+	const given = Object.entries(query).filter(([, value]) => value !== null && value !== undefined && value !== "");
+	return given.length ? `${path}?${new URLSearchParams(given)}` : path;
 }
 
 let titles = null;
 /** The titles of topics by their names; asked for once. */
 export async function topicTitles() {
-  titles ??= get("/api/topics").then((reply) => new Map(reply.topics.map((topic) => [topic.topic, topic.title])));
-  try {
-    return await titles;
-  } catch (error) {
-    titles = null;
-    throw error;
-  }
+	titles ??= get("/api/topics").then((reply) => new Map(reply.topics.map((topic) => [topic.topic, topic.title])));
+	try {
+		return await titles;
+	} catch (error) {
+		titles = null;
+		throw error;
+	}
 }
 
 let policy = null;
 /** The numbers of the mastery policy; asked for once. */
 export async function policyInForce() {
-  policy ??= get("/api/adaptive/policy");
-  try {
-    return await policy;
-  } catch (error) {
-    policy = null;
-    throw error;
-  }
+	policy ??= get("/api/adaptive/policy");
+	try {
+		return await policy;
+	} catch (error) {
+		policy = null;
+		throw error;
+	}
 }

@@ -14,33 +14,33 @@ import * as topic from "./views/topic.js";
 
 /** Address → page: {title, load(place) → data, draw(data, place) → nodes}. */
 const PLACES = [
-  [/^\/sign-in$/, sign.signIn],
-  [/^\/sign-up$/, sign.signUp],
-  [/^\/(?:progress)?$/, progress.page],
-  [/^\/topics\/([^/]+)$/, topic.page],
-  [/^\/practice$/, practice.page],
-  [/^\/practice\/(\d+)$/, round.questions],
-  [/^\/debugging\/(\d+)$/, round.challenges],
-  [/^\/history$/, history_.page],
-  [/^\/history\/(\d+)$/, history_.session],
-  [/^\/plan$/, plan.page],
-  [/^\/account$/, account.page],
-  [/^\/admin$/, admin.learners],
-  [/^\/admin\/users\/(\d+)$/, admin.learner],
-  [/^\/admin\/statistics$/, admin.statistics],
-  [/^\/admin\/audit$/, admin.audit],
-  [/^\/admin\/questions$/, admin.questions],
+	[/^\/sign-in$/, sign.signIn],
+	[/^\/sign-up$/, sign.signUp],
+	[/^\/(?:progress)?$/, progress.page],
+	[/^\/topics\/([^/]+)$/, topic.page],
+	[/^\/practice$/, practice.page],
+	[/^\/practice\/(\d+)$/, round.questions],
+	[/^\/debugging\/(\d+)$/, round.challenges],
+	[/^\/history$/, history_.page],
+	[/^\/history\/(\d+)$/, history_.session],
+	[/^\/plan$/, plan.page],
+	[/^\/account$/, account.page],
+	[/^\/admin$/, admin.learners],
+	[/^\/admin\/users\/(\d+)$/, admin.learner],
+	[/^\/admin\/statistics$/, admin.statistics],
+	[/^\/admin\/audit$/, admin.audit],
+	[/^\/admin\/questions$/, admin.questions],
 ];
 const NOWHERE = {
-  title: "Not found",
-  load: () => Promise.reject(new api.Problem(404, {}, 0)),
+	title: "Not found",
+	load: () => Promise.reject(new api.Problem(404, {}, 0)),
 };
 const NAVIGATION = [
-  ["/progress", "Progress", "p"],
-  ["/practice", "Practice", "r"],
-  ["/history", "History", "h"],
-  ["/plan", "Plan", "l"],
-  ["/account", "Account", "a"],
+	["/progress", "Progress", "p"],
+	["/practice", "Practice", "r"],
+	["/history", "History", "h"],
+	["/plan", "Plan", "l"],
+	["/account", "Account", "a"],
 ];
 const ADMIN = ["/admin", "Admin", "m"];
 const THEMES = [["auto", "Automatic"], ["light", "Light"], ["dark", "Dark"]];
@@ -53,71 +53,71 @@ let leave = null;
 
 /** Go to an address of these pages. */
 function go(path, { replace = false } = {}) {
-  if (replace) history.replaceState(null, "", path);
-  else history.pushState(null, "", path);
-  return show();
+	if (replace) history.replaceState(null, "", path);
+	else history.pushState(null, "", path);
+	return show();
 }
 
 function placeOf(path) {
-  for (const [pattern, page] of PLACES) {
-    const found = pattern.exec(path);
-    if (found) return [page, found.slice(1).map(decodeURIComponent)];
-  }
-  return [NOWHERE, []];
+	for (const [pattern, page] of PLACES) {
+		const found = pattern.exec(path);
+		if (found) return [page, found.slice(1).map(decodeURIComponent)];
+	}
+	return [NOWHERE, []];
 }
 
 async function show() {
-  const mine = ++visit;
-  const { pathname, search, hash } = location;
-  const [page, words] = placeOf(pathname);
-  leave?.();
-  leave = null;
-  if (!page.open && !api.user()) {
-    const next = pathname === "/" ? "" : `?next=${encodeURIComponent(pathname + search)}`;
-    return go(`/sign-in${next}`, { replace: true });
-  }
-  if (page.open && api.user()) return go("/progress", { replace: true });
-  drawNavigation(pathname);
-  const place = { words, query: new URLSearchParams(search), go, again: show, onLeave: (work) => (leave = work), theme: { all: THEMES, now: theme, choose: chooseTheme } };
-  const waiting = setTimeout(() => mine === visit && main.replaceChildren(skeleton()), 120);
-  main.setAttribute("aria-busy", "true");
-  let nodes;
-  try {
-    const data = await page.load(place);
-    if (mine !== visit) return;
-    nodes = await page.draw(data, place);
-  } catch (error) {
-    if (mine !== visit || (error.status === 401 && !api.user())) return;
-    if (!(error instanceof api.Problem || error instanceof api.Unreached)) console.error(error);
-    nodes = failure(error, show);
-  } finally {
-    clearTimeout(waiting);
-  }
-  if (mine !== visit) return;
-  main.replaceChildren(...[nodes].flat(Infinity).filter(Boolean));
-  main.className = page.kind || "";
-  main.removeAttribute("aria-busy");
-  document.title = `${main.querySelector("h1")?.textContent || page.title} · Gradus`;
-  if (!hash) scrollTo(0, 0);
-  if (visit > 1 && !main.contains(document.activeElement)) main.querySelector("h1")?.focus({ preventScroll: true });
-  performance.mark("gradus.drawn");
+	const mine = ++visit;
+	const { pathname, search, hash } = location;
+	const [page, words] = placeOf(pathname);
+	leave?.();
+	leave = null;
+	if (!page.open && !api.user()) {
+		const next = pathname === "/" ? "" : `?next=${encodeURIComponent(pathname + search)}`;
+		return go(`/sign-in${next}`, { replace: true });
+	}
+	if (page.open && api.user()) return go("/progress", { replace: true });
+	drawNavigation(pathname);
+	const place = { words, query: new URLSearchParams(search), go, again: show, onLeave: (work) => (leave = work), theme: { all: THEMES, now: theme, choose: chooseTheme } };
+	const waiting = setTimeout(() => mine === visit && main.replaceChildren(skeleton()), 120);
+	main.setAttribute("aria-busy", "true");
+	let nodes;
+	try {
+		const data = await page.load(place);
+		if (mine !== visit) return;
+		nodes = await page.draw(data, place);
+	} catch (error) {
+		if (mine !== visit || (error.status === 401 && !api.user())) return;
+		if (!(error instanceof api.Problem || error instanceof api.Unreached)) console.error(error);
+		nodes = failure(error, show);
+	} finally {
+		clearTimeout(waiting);
+	}
+	if (mine !== visit) return;
+	main.replaceChildren(...[nodes].flat(Infinity).filter(Boolean));
+	main.className = page.kind || "";
+	main.removeAttribute("aria-busy");
+	document.title = `${main.querySelector("h1")?.textContent || page.title} · Gradus`;
+	if (!hash) scrollTo(0, 0);
+	if (visit > 1 && !main.contains(document.activeElement)) (main.querySelector("[data-focus]") || main.querySelector("h1"))?.focus({ preventScroll: true });
+	performance.mark("gradus.drawn");
 }
 
 function drawNavigation(path) {
-  const signedIn = Boolean(api.user());
-  document.body.classList.toggle("inside", signedIn);
-  const places = signedIn ? [...NAVIGATION, ...(api.user().role === "admin" ? [ADMIN] : [])] : [];
-  const here = path === "/" || path.startsWith("/topics") ? "/progress" : path.startsWith("/debugging") ? "/practice" : path;
-  nav.hidden = !places.length;
-  nav.replaceChildren(
-    h(
-      "ul",
-      places.map(([href, name]) => {
-        const current = here === href ? "page" : here.startsWith(`${href}/`) ? "true" : null;
-        return h("li", h("a", { href, "aria-current": current }, name));
-      }),
-    ),
-  );
+	const signedIn = Boolean(api.user());
+	document.body.classList.toggle("inside", signedIn);
+	const places = signedIn ? [...NAVIGATION, ...(api.user().role === "admin" ? [ADMIN] : [])] : [];
+	const here = path === "/" || path.startsWith("/topics") ? "/progress" : path.startsWith("/debugging") ? "/practice" : path;
+	nav.hidden = !places.length;
+	nav.replaceChildren(
+		h(
+			"ul",
+			places.map(([href, name]) => {
+				const current = here === href ? "page" : here.startsWith(`${href}/`) ? "true" : null;
+				return h("li", h("a", { href, "aria-current": current }, name));
+			}),
+		),
+	);
 }
 
 /** The theme in force by choice, or "auto". */
@@ -126,106 +126,106 @@ const theme = () => document.documentElement.dataset.theme || "auto";
 const themeWords = () => `Theme: ${THEMES.find(([name]) => name === theme())[1].toLowerCase()}.`;
 
 function chooseTheme(name) {
-  if (name === "auto") delete document.documentElement.dataset.theme;
-  else document.documentElement.dataset.theme = name;
-  kept.set("theme", name === "auto" ? null : name);
-  themeButton.setAttribute("aria-label", `${themeWords()} Change`);
-  themeButton.textContent = { auto: "◐", light: "○", dark: "●" }[name];
+	if (name === "auto") delete document.documentElement.dataset.theme;
+	else document.documentElement.dataset.theme = name;
+	kept.set("theme", name === "auto" ? null : name);
+	themeButton.setAttribute("aria-label", `${themeWords()} Change`);
+	themeButton.textContent = { auto: "◐", light: "○", dark: "●" }[name];
 }
 
 function nextTheme() {
-  const names = THEMES.map(([name]) => name);
-  chooseTheme(names[(names.indexOf(theme()) + 1) % names.length]);
-  say(themeWords());
+	const names = THEMES.map(([name]) => name);
+	chooseTheme(names[(names.indexOf(theme()) + 1) % names.length]);
+	say(themeWords());
 }
 
 const keysAreOn = () => kept.get("keys") !== "off";
 
 function help() {
-  if (document.querySelector("dialog")) return;
-  const line = (keys, what) => h("div", h("dt", keys.map((key) => h("kbd", key))), h("dd", what));
-  const places = api.user() ? [...NAVIGATION, ...(api.user().role === "admin" ? [ADMIN] : [])] : [];
-  const box = h("input", { type: "checkbox", checked: keysAreOn(), onchange: () => kept.set("keys", box.checked ? null : "off") });
-  dialog(
-    "Keyboard",
-    h(
-      "dl.keys",
-      line(["?"], "This help"),
-      places.map(([, name, key]) => line(["g", key], name)),
-      api.user() ? line(["n"], "Next: what the page suggests") : null,
-      line(["t"], "Change the theme"),
-      line(["Ctrl", "Enter"], "Send the answer (⌘ Enter on a Mac)"),
-      line(["Esc"], "Close a dialog"),
-      line(["Tab"], "To the next control"),
-    ),
-    h("label.pick", box, "Single keys are on"),
-  );
+	if (document.querySelector("dialog")) return;
+	const line = (keys, what) => h("div", h("dt", keys.map((key) => h("kbd", key))), h("dd", what));
+	const places = api.user() ? [...NAVIGATION, ...(api.user().role === "admin" ? [ADMIN] : [])] : [];
+	const box = h("input", { type: "checkbox", checked: keysAreOn(), onchange: () => kept.set("keys", box.checked ? null : "off") });
+	dialog(
+		"Keyboard",
+		h(
+			"dl.keys",
+			line(["?"], "This help"),
+			places.map(([, name, key]) => line(["g", key], name)),
+			api.user() ? line(["n"], "Next: what the page suggests") : null,
+			line(["t"], "Change the theme"),
+			line(["Ctrl", "Enter"], "Send the answer (⌘ Enter on a Mac)"),
+			line(["Esc"], "Close a dialog"),
+			line(["Tab"], "To the next control"),
+		),
+		h("label.pick", box, "Single keys are on"),
+	);
 }
 
 let waitingForPlace = 0;
 function onKey(event) {
-  const typing = event.target.closest?.("input, textarea, select, [contenteditable]");
-  if (typing || event.ctrlKey || event.metaKey || event.altKey || !keysAreOn()) return;
-  if (event.key === "?") return event.preventDefault(), help();
-  if (document.querySelector("dialog")) return;
-  if (Date.now() < waitingForPlace) {
-    waitingForPlace = 0;
-    const found = [...NAVIGATION, ADMIN].find(([, , key]) => key === event.key);
-    if (found && api.user()) return event.preventDefault(), go(found[0]);
-  }
-  if (event.key === "g") waitingForPlace = Date.now() + 1500;
-  else if (event.key === "t") nextTheme();
-  else if (event.key === "n") main.querySelector("[data-next]")?.click();
+	const typing = event.target.closest?.("input, textarea, select, [contenteditable]");
+	if (typing || event.ctrlKey || event.metaKey || event.altKey || !keysAreOn()) return;
+	if (event.key === "?") return event.preventDefault(), help();
+	if (document.querySelector("dialog")) return;
+	if (Date.now() < waitingForPlace) {
+		waitingForPlace = 0;
+		const found = [...NAVIGATION, ADMIN].find(([, , key]) => key === event.key);
+		if (found && api.user()) return event.preventDefault(), go(found[0]);
+	}
+	if (event.key === "g") waitingForPlace = Date.now() + 1500;
+	else if (event.key === "t") nextTheme();
+	else if (event.key === "n") main.querySelector("[data-next]")?.click();
 }
 
 function onClick(event) {
-  const link = event.target.closest?.("a[href]");
-  if (!link || event.defaultPrevented || event.button || event.ctrlKey || event.metaKey || event.shiftKey || link.target) return;
-  const url = new URL(link.href);
-  if (url.origin !== location.origin || link.hasAttribute("download") || placeOf(url.pathname)[0] === NOWHERE) return;
-  if (url.hash && url.pathname === location.pathname) return;
-  event.preventDefault();
-  go(url.pathname + url.search);
+	const link = event.target.closest?.("a[href]");
+	if (!link || event.defaultPrevented || event.button || event.ctrlKey || event.metaKey || event.shiftKey || link.target) return;
+	const url = new URL(link.href);
+	if (url.origin !== location.origin || link.hasAttribute("download") || placeOf(url.pathname)[0] === NOWHERE) return;
+	if (url.hash && url.pathname === location.pathname) return;
+	event.preventDefault();
+	go(url.pathname + url.search);
 }
 
 const themeButton = h("button.icon", { type: "button", onclick: nextTheme });
 
 function build() {
-  const skip = h("a.skip", { href: "#main", onclick: (event) => (event.preventDefault(), main.focus()) }, "To the content");
-  const helpButton = h("button.icon", { type: "button", "aria-label": "Keyboard help", onclick: help }, "?");
-  document.body.append(
-    skip,
-    h("header.top", h("a.brand", { href: "/" }, h("span.steps", { "aria-hidden": "true" }, h("i"), h("i"), h("i")), "Gradus"), nav, h("div.tools", themeButton, helpButton)),
-    offline,
-    main,
-    h("div", { id: "messages", role: "status", "aria-live": "polite" }),
-  );
-  chooseTheme(theme());
+	const skip = h("a.skip", { href: "#main", onclick: (event) => (event.preventDefault(), main.focus()) }, "To the content");
+	const helpButton = h("button.icon", { type: "button", "aria-label": "Keyboard help", onclick: help }, "?");
+	document.body.append(
+		skip,
+		h("header.top", h("a.brand", { href: "/" }, h("span.steps", { "aria-hidden": "true" }, h("i"), h("i"), h("i")), "Gradus"), nav, h("div.tools", themeButton, helpButton)),
+		offline,
+		main,
+		h("div", { id: "messages", role: "status", "aria-live": "polite" }),
+	);
+	chooseTheme(theme());
 }
 
 const online = () => (offline.hidden = navigator.onLine);
 
 async function start() {
-  build();
-  addEventListener("popstate", show);
-  addEventListener("click", onClick);
-  addEventListener("keydown", onKey);
-  addEventListener("online", online);
-  addEventListener("offline", online);
-  addEventListener("gradus:signed-out", () => {
-    say("Your login is over. Please sign in again.", "bad");
-    go(`/sign-in?next=${encodeURIComponent(location.pathname)}`);
-  });
-  online();
-  main.replaceChildren(skeleton());
-  try {
-    await api.resume();
-  } catch (error) {
-    main.replaceChildren(failure(error, () => location.reload()));
-    addEventListener("online", () => location.reload(), { once: true });
-    return;
-  }
-  await show();
+	build();
+	addEventListener("popstate", show);
+	addEventListener("click", onClick);
+	addEventListener("keydown", onKey);
+	addEventListener("online", online);
+	addEventListener("offline", online);
+	addEventListener("gradus:signed-out", () => {
+		say("Your login is over. Please sign in again.", "bad");
+		go(`/sign-in?next=${encodeURIComponent(location.pathname)}`);
+	});
+	online();
+	main.replaceChildren(skeleton());
+	try {
+		await api.resume();
+	} catch (error) {
+		main.replaceChildren(failure(error, () => location.reload()));
+		addEventListener("online", () => location.reload(), { once: true });
+		return;
+	}
+	await show();
 }
 
 start();

@@ -3,43 +3,52 @@
 import { kept } from "./dom.js";
 import { newKey, user } from "./api.js";
 
-/** The draft of a question: {text, seconds, key, sent}. */
-export class Draft {
-  constructor(session, question) {
-    this.name = `draft.${user().id}.${session}.${question}`;
-    let found = null;
-    try {
-      found = JSON.parse(kept.get(this.name));
-    } catch {
-      // what cannot be read is no draft
-    }
-    Object.assign(this, { text: "", seconds: 0, sent: false, body: null, key: newKey() }, found);
-  }
+const beginning = (session) => `draft.${user().id}.${session}.`;
 
-  keep() {
-    const { text, seconds, key, sent, body } = this;
-    kept.set(this.name, JSON.stringify({ text, seconds, key, sent, body }));
-  }
-
-  /** From here on it is repeated with this body and under this key only. */
-  markSent(body) {
-    Object.assign(this, { sent: true, body });
-    this.keep();
-  }
-
-  /** The service refused it for good: it can be changed, and is another request then. */
-  reopen() {
-    Object.assign(this, { sent: false, body: null, key: newKey() });
-    this.keep();
-  }
-
-  drop() {
-    kept.set(this.name, null);
-  }
+function read(name) {
+	try {
+		return JSON.parse(kept.get(name));
+	} catch {
+		return null; // what cannot be read is no draft
+	}
 }
 
-/** Forget the drafts of a session that is over, or (without one) all of this account. */
-export function dropDrafts(session = "") {
-  const beginning = `draft.${user()?.id}.${session}`;
-  for (const name of kept.names()) if (name.startsWith(session ? `${beginning}.` : beginning)) kept.set(name, null);
+/** The draft of a question: {text, seconds, key}; once it was sent also {sent: {body, question, number}}. */
+export class Draft {
+	constructor(session, question) {
+		this.name = beginning(session) + question;
+		Object.assign(this, { text: "", seconds: 0, sent: null, key: newKey() }, read(this.name));
+	}
+
+	keep() {
+		const { text, seconds, key, sent } = this;
+		kept.set(this.name, JSON.stringify({ text, seconds, key, sent }));
+	}
+
+	/** From here on it is repeated as it is and under this key only. */
+	markSent(sent) {
+		this.sent = sent;
+		this.keep();
+	}
+
+	/** The service refused it for good: it can be changed, and is another request then. */
+	reopen() {
+		Object.assign(this, { sent: null, key: newKey() });
+		this.keep();
+	}
+
+	drop() {
+		kept.set(this.name, null);
+	}
+}
+
+/** What was sent in a session and never replied to: {body, question, number}, or nothing. */
+export function unreplied(session) {
+	const names = kept.names().filter((name) => name.startsWith(beginning(session)));
+	return names.map((name) => read(name)?.sent).find(Boolean);
+}
+
+/** Forget the drafts of a session that is over. */
+export function dropDrafts(session) {
+	for (const name of kept.names()) if (name.startsWith(beginning(session))) kept.set(name, null);
 }

@@ -4,7 +4,7 @@ import { h, newId } from "./dom.js";
 
 /** The heading of a page; `beside` stands at its end. */
 export const heading = (title, sub = null, ...beside) =>
-  h("header.heading", h("div", h("h1", { tabindex: "-1" }, title), sub ? h("p.sub", sub) : null), beside.length ? h("div.actions", beside) : null);
+	h("header.heading", h("div", h("h1", { tabindex: "-1" }, title), sub ? h("p.sub", sub) : null), beside.length ? h("div.actions", beside) : null);
 
 /** A figure under its name, in a list of such. */
 export const fact = (label, value, note = null) => h("div", h("dt", label), h("dd", value, note ? h("span.muted", ` ${note}`) : null));
@@ -13,165 +13,165 @@ export const button = (label, onclick, kind = "") => h(kind ? `button.${kind}` :
 
 /** A button that rests while `work` is done; what goes wrong is said. */
 export function acting(label, work, kind = "", more = {}) {
-  const control = h(kind ? `button.${kind}` : "button", { type: "button", ...more }, label);
-  control.addEventListener("click", async () => {
-    control.disabled = true;
-    try {
-      await work(control);
-    } catch (error) {
-      say(error.message, "bad");
-    } finally {
-      control.disabled = false;
-    }
-  });
-  return control;
+	const control = h(kind ? `button.${kind}` : "button", { type: "button", ...more }, label);
+	control.addEventListener("click", async () => {
+		control.disabled = true;
+		try {
+			await work(control);
+		} catch (error) {
+			say(error.message, "bad");
+		} finally {
+			control.disabled = false;
+		}
+	});
+	return control;
 }
 
 /** Where there is nothing yet: why, and what to do about it. */
 export const empty = (title, text, ...actions) =>
-  h("section.empty", h("h2", title), h("p", text), actions.length ? h("div.actions", actions) : null);
+	h("section.empty", h("h2", title), h("p", text), actions.length ? h("div.actions", actions) : null);
 
 /** Grey shapes in the place of what is on its way. */
 export const skeleton = () =>
-  h("div.skeleton", { role: "status", "aria-label": "Loading" }, h("i.wide"), h("i"), h("i"), h("div.grid", h("b"), h("b"), h("b"), h("b")));
+	h("div.skeleton", { role: "status", "aria-label": "Loading" }, h("i.wide"), h("i"), h("i"), h("div.grid", h("b"), h("b"), h("b"), h("b")));
 
 /** What went wrong, in the words of the service, and a way on. */
 export function failure(error, again) {
-  if (error instanceof Unreached) {
-    return h(
-      "section.empty.offline",
-      h("h1", { tabindex: "-1" }, "You are offline"),
-      h("p", "The service cannot be reached. What you have written is kept in this browser; nothing is lost."),
-      h("div.actions", button("Try again", again, "primary")),
-    );
-  }
-  const missing = error.status === 404;
-  return h(
-    "section.empty",
-    h("h1", { tabindex: "-1" }, missing ? "There is no such page" : "That did not work"),
-    h("p", missing ? "What you are looking for does not exist, or belongs to somebody else." : error.message),
-    h("div.actions", missing ? null : button("Try again", again, "primary"), h("a.button", { href: "/progress" }, "To your progress")),
-  );
+	if (error instanceof Unreached) {
+		return h(
+			"section.empty.offline",
+			h("h1", { tabindex: "-1" }, "You are offline"),
+			h("p", "The service cannot be reached. What you have written is kept in this browser; nothing is lost."),
+			h("div.actions", button("Try again", again, "primary")),
+		);
+	}
+	const missing = error.status === 404;
+	return h(
+		"section.empty",
+		h("h1", { tabindex: "-1" }, missing ? "There is no such page" : "That did not work"),
+		h("p", missing ? "What you are looking for does not exist, or belongs to somebody else." : error.message),
+		h("div.actions", missing ? null : button("Try again", again, "primary"), h("a.button", { href: "/progress" }, "To your progress")),
+	);
 }
 
 /** A short message at the edge; screen readers hear it, too. */
 export function say(text, kind = "") {
-  const box = document.getElementById("messages");
-  const message = h(kind ? `p.message.${kind}` : "p.message", text);
-  box.append(message);
-  setTimeout(() => message.remove(), 6000);
+	const box = document.getElementById("messages");
+	const message = h(kind ? `p.message.${kind}` : "p.message", text);
+	box.append(message);
+	setTimeout(() => message.remove(), 6000);
 }
 
 /** A labelled field. `hint` stands below it; an error of the service takes its place. */
 export function field(label, input, { hint = null, name = input.name } = {}) {
-  const id = (input.id ||= newId());
-  const note = h("p.hint", { id: `${id}-note` }, hint);
-  input.setAttribute("aria-describedby", note.id);
-  const whole = h("div.field", { "data-field": name }, h("label", { for: id }, label), input, note);
-  return whole;
+	const id = (input.id ||= newId());
+	const note = h("p.hint", { id: `${id}-note` }, hint);
+	input.setAttribute("aria-describedby", note.id);
+	const whole = h("div.field", { "data-field": name }, h("label", { for: id }, label), input, note);
+	return whole;
 }
 
 /** Show the errors of a reply beside their fields; the rest, and what is no error of a field, above them. */
 export function showErrors(form, error) {
-  clearErrors(form);
-  let rest = error.message;
-  for (const { pointer, detail } of error instanceof Problem ? error.errors : []) {
-    const whole = form.querySelector(`[data-field="${CSS.escape(pointer.replace(/^#\//, ""))}"]`);
-    if (!whole) {
-      rest = detail;
-      continue;
-    }
-    const input = whole.querySelector("input, textarea, select");
-    input.setAttribute("aria-invalid", "true");
-    whole.querySelector(".hint").textContent = detail;
-    whole.classList.add("wrong");
-    if (rest === error.message) input.focus();
-    rest = "";
-  }
-  if (rest) form.prepend(h("p.wrong-note", { role: "alert" }, rest));
+	clearErrors(form);
+	let rest = error.message;
+	for (const { pointer, detail } of error instanceof Problem ? error.errors : []) {
+		const whole = form.querySelector(`[data-field="${CSS.escape(pointer.replace(/^#\//, ""))}"]`);
+		if (!whole) {
+			rest = detail;
+			continue;
+		}
+		const input = whole.querySelector("input, textarea, select");
+		input.setAttribute("aria-invalid", "true");
+		whole.querySelector(".hint").textContent = detail;
+		whole.classList.add("wrong");
+		if (rest === error.message) input.focus();
+		rest = "";
+	}
+	if (rest) form.prepend(h("p.wrong-note", { role: "alert" }, rest));
 }
 
 function clearErrors(form) {
-  for (const note of form.querySelectorAll(".wrong-note")) note.remove();
-  for (const whole of form.querySelectorAll(".wrong")) {
-    whole.classList.remove("wrong");
-    whole.querySelector("[aria-invalid]")?.removeAttribute("aria-invalid");
-  }
+	for (const note of form.querySelectorAll(".wrong-note")) note.remove();
+	for (const whole of form.querySelectorAll(".wrong")) {
+		whole.classList.remove("wrong");
+		whole.querySelector("[aria-invalid]")?.removeAttribute("aria-invalid");
+	}
 }
 
 /** A form whose button rests while `submit(form)` works, and which shows what the service refuses. */
 export function form(parts, submit, { label, kind = "primary", more = [] } = {}) {
-  const go = h(`button.${kind}`, { type: "submit" }, label);
-  const whole = h("form", { novalidate: true }, parts, h("div.actions", go, more));
-  whole.addEventListener("submit", async (event) => {
-    event.preventDefault();
-    if (go.disabled) return;
-    go.disabled = true;
-    clearErrors(whole);
-    try {
-      await submit(whole);
-    } catch (error) {
-      showErrors(whole, error);
-    } finally {
-      go.disabled = false;
-    }
-  });
-  return whole;
+	const go = h(`button.${kind}`, { type: "submit" }, label);
+	const whole = h("form", { novalidate: true }, parts, h("div.actions", go, more));
+	whole.addEventListener("submit", async (event) => {
+		event.preventDefault();
+		if (go.disabled) return;
+		go.disabled = true;
+		clearErrors(whole);
+		try {
+			await submit(whole);
+		} catch (error) {
+			showErrors(whole, error);
+		} finally {
+			go.disabled = false;
+		}
+	});
+	return whole;
 }
 
 /** A dialog over the page; it goes when it is closed, and the focus returns by itself. */
 export function dialog(title, ...content) {
-  const id = newId();
-  const box = h("dialog", { "aria-labelledby": id });
-  const close = h("button.icon", { type: "button", "aria-label": "Close", onclick: () => box.close() }, "×");
-  box.append(h("header", h("h2", { id }, title), close), ...content.flat());
-  box.addEventListener("close", () => box.remove());
-  box.addEventListener("click", (event) => event.target === box && box.close());
-  document.body.append(box);
-  box.showModal();
-  return box;
+	const id = newId();
+	const box = h("dialog", { "aria-labelledby": id });
+	const close = h("button.icon", { type: "button", "aria-label": "Close", onclick: () => box.close() }, "×");
+	box.append(h("header", h("h2", { id }, title), close), ...content.flat());
+	box.addEventListener("close", () => box.remove());
+	box.addEventListener("click", (event) => event.target === box && box.close());
+	document.body.append(box);
+	box.showModal();
+	return box;
 }
 
 /** Ask before what cannot be undone; with `word`, it has to be typed. `act` runs when it is confirmed. */
 export function confirm(title, text, { label, word = null, fields = [] }, act) {
-  const typed = word ? h("input", { name: "typed", autocomplete: "off", autocapitalize: "none", spellcheck: "false" }) : null;
-  const parts = [h("p", text), fields, typed ? field(`Type “${word}” to confirm`, typed) : null];
-  const asked = form(
-    parts,
-    async (whole) => {
-      await act(whole);
-      box.close();
-    },
-    { label, kind: "danger", more: [button("Cancel", () => box.close())] },
-  );
-  if (typed) {
-    const go = asked.querySelector("button.danger");
-    const check = () => (go.disabled = typed.value.trim() !== word);
-    typed.addEventListener("input", check);
-    check();
-  }
-  const box = dialog(title, asked);
-  return box;
+	const typed = word ? h("input", { name: "typed", autocomplete: "off", autocapitalize: "none", spellcheck: "false" }) : null;
+	const parts = [h("p", text), fields, typed ? field(`Type “${word}” to confirm`, typed) : null];
+	const asked = form(
+		parts,
+		async (whole) => {
+			await act(whole);
+			box.close();
+		},
+		{ label, kind: "danger", more: [button("Cancel", () => box.close())] },
+	);
+	if (typed) {
+		const go = asked.querySelector("button.danger");
+		const check = () => (go.disabled = typed.value.trim() !== word);
+		typed.addEventListener("input", check);
+		check();
+	}
+	const box = dialog(title, asked);
+	return box;
 }
 
 /** A list that goes on: `load(cursor)` gives {rows, next}, each row a node. */
 export function longList(list, load, first) {
-  const whole = h("div", list);
-  const show = ({ rows, next }) => {
-    list.append(...rows);
-    if (!next) return;
-    const more = acting(
-      "Show more",
-      async () => {
-        const page = await load(next);
-        more.remove();
-        show(page);
-        page.rows[0]?.querySelector("a, summary, button")?.focus();
-      },
-      "more",
-    );
-    whole.append(more);
-  };
-  show(first);
-  return whole;
+	const whole = h("div", list);
+	const show = ({ rows, next }) => {
+		list.append(...rows);
+		if (!next) return;
+		const more = acting(
+			"Show more",
+			async () => {
+				const page = await load(next);
+				more.remove();
+				show(page);
+				page.rows[0]?.querySelector("a, summary, button")?.focus();
+			},
+			"more",
+		);
+		whole.append(more);
+	};
+	show(first);
+	return whole;
 }

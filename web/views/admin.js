@@ -9,186 +9,186 @@ const TABS = [["/admin", "Learners"], ["/admin/statistics", "Statistics"], ["/ad
 const tabs = (here) => h("nav.choices", { "aria-label": "Administration" }, TABS.map(([href, name]) => h("a.choice", { href, "aria-current": href === here ? "page" : null }, name)));
 
 export const learners = {
-  title: "Learners",
-  load: ({ query }) => get(to("/api/admin/users", { q: query.get("q"), limit: 20 })),
-  draw(first, place) {
-    const q = place.query.get("q") || "";
-    const input = h("input", { type: "search", name: "q", value: q, autocomplete: "off" });
-    const search = form([field("Part of a username or email", input, { hint: "Fewer than three characters find what begins with them." })], () => place.go(to("/admin", { q: input.value.trim() })), { label: "Search" });
-    search.classList.add("joined");
-    search.setAttribute("role", "search");
-    const shown = ({ users, next_cursor: next }) => ({ rows: users.map(account), next });
-    const load = async (cursor) => shown(await get(to("/api/admin/users", { q, limit: 20, cursor })));
-    return [heading("Learners"), tabs("/admin"), search, first.users.length ? longList(h("ul.plain"), load, shown(first)) : empty("Nobody found", `No username or email fits “${q}”.`)];
-  },
+	title: "Learners",
+	load: ({ query }) => get(to("/api/admin/users", { q: query.get("q"), limit: 20 })),
+	draw(first, place) {
+		const q = place.query.get("q") || "";
+		const input = h("input", { type: "search", name: "q", value: q, autocomplete: "off" });
+		const search = form([field("Part of a username or email", input, { hint: "Fewer than three characters find what begins with them." })], () => place.go(to("/admin", { q: input.value.trim() })), { label: "Search" });
+		search.classList.add("joined");
+		search.setAttribute("role", "search");
+		const shown = ({ users, next_cursor: next }) => ({ rows: users.map(account), next });
+		const load = async (cursor) => shown(await get(to("/api/admin/users", { q, limit: 20, cursor })));
+		return [heading("Learners"), tabs("/admin"), search, first.users.length ? longList(h("ul.plain"), load, shown(first)) : empty("Nobody found", `No username or email fits “${q}”.`)];
+	},
 };
 
 const account = (user) =>
-  h("li.line", a(`/admin/users/${user.id}`, user.username), h("span.muted", user.email), h("span.muted", user.role === "admin" ? h("span.tag", "admin") : null, " since ", when(user.created_at, { exact: true })));
+	h("li.line", a(`/admin/users/${user.id}`, user.username), h("span.muted", user.email), h("span.muted", user.role === "admin" ? h("span.tag", "admin") : null, " since ", when(user.created_at, { exact: true })));
 
 export const learner = {
-  title: "Learner",
-  async load({ words: [id] }) {
-    const [progress, titles] = await Promise.all([get(`/api/admin/users/${id}/progress`), topicTitles()]);
-    return { ...progress, titles };
-  },
-  draw(data, place) {
-    const { user, topics, titles, overall } = data;
-    const names = Object.keys(topics);
-    const rows = names.map((name) => {
-      const one = topics[name];
-      return [titles.get(name) || name, percent(one.mastery), one.level, one.questions_attempted, percent(one.questions_attempted ? one.correct_count / one.questions_attempted : 0), one.current_difficulty, velocityWords(one.mastery_velocity), one.weak_concepts.join(", ") || "–"];
-    });
-    return [
-      heading(user.username, `${user.email} · ${user.role} · ${plural(overall.total_questions, "answer")}, average mastery ${percent(overall.avg_mastery)}`, roleButton(user, place)),
-      tabs(""),
-      h("h2", "Progress"),
-      names.length ? table(["Topic", "Mastery", "Level", "Answers", "Correct", "Difficulty", "Lately", "Weak concepts"], rows, `Progress of ${user.username}`) : empty("No mastery", "This learner has not practised yet, or was reset."),
-      names.length ? resetForm(data, place) : null,
-      h("p", a("/admin", "All learners")),
-    ];
-  },
+	title: "Learner",
+	async load({ words: [id] }) {
+		const [progress, titles] = await Promise.all([get(`/api/admin/users/${id}/progress`), topicTitles()]);
+		return { ...progress, titles };
+	},
+	draw(data, place) {
+		const { user, topics, titles, overall } = data;
+		const names = Object.keys(topics);
+		const rows = names.map((name) => {
+			const one = topics[name];
+			return [titles.get(name) || name, percent(one.mastery), one.level, one.questions_attempted, percent(one.questions_attempted ? one.correct_count / one.questions_attempted : 0), one.current_difficulty, velocityWords(one.mastery_velocity), one.weak_concepts.join(", ") || "–"];
+		});
+		return [
+			heading(user.username, `${user.email} · ${user.role} · ${plural(overall.total_questions, "answer")}, average mastery ${percent(overall.avg_mastery)}`, roleButton(user, place)),
+			tabs(""),
+			h("h2", "Progress"),
+			names.length ? table(["Topic", "Mastery", "Level", "Answers", "Correct", "Difficulty", "Lately", "Weak concepts"], rows, `Progress of ${user.username}`) : empty("No mastery", "This learner has not practised yet, or was reset."),
+			names.length ? resetForm(data, place) : null,
+			h("p", a("/admin", "All learners")),
+		];
+	},
 };
 
 function roleButton(user, place) {
-  const role = user.role === "admin" ? "learner" : "admin";
-  return button(role === "admin" ? "Make an administrator" : "Take the role away", () =>
-    confirm(
-      role === "admin" ? `Make ${user.username} an administrator?` : `Take the role from ${user.username}?`,
-      role === "admin" ? "They will see all learners, and may reset and import as you do." : "They keep their account and their progress.",
-      { label: "Yes" },
-      async () => {
-        await post(`/api/admin/users/${user.id}/role`, { role });
-        say("The role was changed.", "good");
-        place.again();
-      },
-    ),
-  );
+	const role = user.role === "admin" ? "learner" : "admin";
+	return button(role === "admin" ? "Make an administrator" : "Take the role away", () =>
+		confirm(
+			role === "admin" ? `Make ${user.username} an administrator?` : `Take the role from ${user.username}?`,
+			role === "admin" ? "They will see all learners, and may reset and import as you do." : "They keep their account and their progress.",
+			{ label: "Yes" },
+			async () => {
+				await post(`/api/admin/users/${user.id}/role`, { role });
+				say("The role was changed.", "good");
+				place.again();
+			},
+		),
+	);
 }
 
 /** Reason, preview, then the deed: what is previewed is what is done, and a change of either asks for another look. */
 function resetForm({ user, topics, titles }, place) {
-  const names = Object.keys(topics);
-  const which = h("select", { name: "topic" }, names.map((name) => h("option", { value: name }, titles.get(name) || name)), h("option", { value: "all" }, "All topics"));
-  const reason = h("textarea", { name: "reason", rows: 2, maxlength: 500, required: true });
-  const seen = h("div", { role: "status" });
-  const path = `/api/admin/users/${user.id}/reset_mastery`;
-  const body = () => ({ topic: which.value, reason: reason.value });
-  const stale = () => seen.replaceChildren();
-  which.addEventListener("change", stale);
-  reason.addEventListener("input", stale);
-  const preview = async () => {
-    const asked = body();
-    const would = await post(path, { ...asked, dry_run: true });
-    const lines = would.topics.map((name) => h("li", `${titles.get(name) || name}: mastery ${percent(topics[name]?.mastery ?? 0)} from ${plural(topics[name]?.questions_attempted ?? 0, "answer")}`));
-    const go = button("Reset …", () => sure(asked, would), "danger");
-    seen.replaceChildren(h("div.preview", h("p", h("strong", `This would delete ${plural(would.deleted, "record")} of ${user.username}:`)), h("ul", lines), would.deleted ? h("div.actions", go) : null));
-    go.focus();
-  };
-  const sure = (asked, would) =>
-    confirm(
-      `Reset ${user.username}?`,
-      `${plural(would.deleted, "record")} will be deleted. It cannot be undone; ${user.username} reads your reason.`,
-      { label: "Reset now", word: asked.topic === "all" ? "all" : null },
-      async () => {
-        const done = await post(path, { ...asked, dry_run: false });
-        say(`${plural(done.deleted, "record")} deleted; audit entry ${done.audit_id}.`, "good");
-        place.again();
-      },
-    );
-  return h("section.card", h("h2", "Reset mastery"), form([field("What to reset", which), field("Reason", reason, { hint: "3 to 500 characters; the learner reads it." })], preview, { label: "Preview", kind: "plain" }), seen);
+	const names = Object.keys(topics);
+	const which = h("select", { name: "topic" }, names.map((name) => h("option", { value: name }, titles.get(name) || name)), h("option", { value: "all" }, "All topics"));
+	const reason = h("textarea", { name: "reason", rows: 2, maxlength: 500, required: true });
+	const seen = h("div", { role: "status" });
+	const path = `/api/admin/users/${user.id}/reset_mastery`;
+	const body = () => ({ topic: which.value, reason: reason.value });
+	const stale = () => seen.replaceChildren();
+	which.addEventListener("change", stale);
+	reason.addEventListener("input", stale);
+	const preview = async () => {
+		const asked = body();
+		const would = await post(path, { ...asked, dry_run: true });
+		const lines = would.topics.map((name) => h("li", `${titles.get(name) || name}: mastery ${percent(topics[name]?.mastery ?? 0)} from ${plural(topics[name]?.questions_attempted ?? 0, "answer")}`));
+		const go = button("Reset …", () => sure(asked, would), "danger");
+		seen.replaceChildren(h("div.preview", h("p", h("strong", `This would delete ${plural(would.deleted, "record")} of ${user.username}:`)), h("ul", lines), would.deleted ? h("div.actions", go) : null));
+		go.focus();
+	};
+	const sure = (asked, would) =>
+		confirm(
+			`Reset ${user.username}?`,
+			`${plural(would.deleted, "record")} will be deleted. It cannot be undone; ${user.username} reads your reason.`,
+			{ label: "Reset now", word: asked.topic === "all" ? "all" : null },
+			async () => {
+				const done = await post(path, { ...asked, dry_run: false });
+				say(`${plural(done.deleted, "record")} deleted; audit entry ${done.audit_id}.`, "good");
+				place.again();
+			},
+		);
+	return h("section.card", h("h2", "Reset mastery"), form([field("What to reset", which), field("Reason", reason, { hint: "3 to 500 characters; the learner reads it." })], preview, { label: "Preview", kind: "plain" }), seen);
 }
 
 export const statistics = {
-  title: "Statistics",
-  async load() {
-    const [stats, titles] = await Promise.all([get("/api/admin/stats"), topicTitles()]);
-    return { ...stats, titles };
-  },
-  draw({ topics, learners: count, titles }) {
-    if (!topics.length) return [heading("Statistics"), tabs("/admin/statistics"), empty("No figures yet", "They appear with the first answers.")];
-    return [heading("Statistics", `${plural(count, "learner")} with mastery`), tabs("/admin/statistics"), h("div.cards.two", topics.map((topic) => topicFigures(topic, titles)))];
-  },
+	title: "Statistics",
+	async load() {
+		const [stats, titles] = await Promise.all([get("/api/admin/stats"), topicTitles()]);
+		return { ...stats, titles };
+	},
+	draw({ topics, learners: count, titles }) {
+		if (!topics.length) return [heading("Statistics"), tabs("/admin/statistics"), empty("No figures yet", "They appear with the first answers.")];
+		return [heading("Statistics", `${plural(count, "learner")} with mastery`), tabs("/admin/statistics"), h("div.cards.two", topics.map((topic) => topicFigures(topic, titles)))];
+	},
 };
 
 function topicFigures(topic, titles) {
-  const title = titles.get(topic.topic) || topic.topic;
-  const levels = Object.entries(topic.levels);
-  const missed = topic.most_missed_concepts;
-  return h(
-    "article.card",
-    h("h2", title),
-    h("p.level", h("strong", topic.mean_mastery === null ? "–" : percent(topic.mean_mastery)), ` mean mastery · ${plural(topic.learners, "learner")}`),
-    bar(topic.mean_mastery || 0),
-    withTable(shares(levels), { caption: `Learners by level in ${title}`, columns: ["Level", "Learners"], rows: () => levels }),
-    missed.length
-      ? withTable(
-          h("ul.ranked", missed.map((one) => h("li", h("span", one.concept), bar(one.missed / (one.missed + one.mentioned || 1), { kind: "thin" }), h("span.muted", percent(one.missed / (one.missed + one.mentioned || 1)))))),
-          { caption: `Most missed concepts in ${title}`, columns: ["Concept", "Missed", "Mentioned"], rows: () => missed.map((one) => [one.concept, one.missed, one.mentioned]) },
-        )
-      : null,
-  );
+	const title = titles.get(topic.topic) || topic.topic;
+	const levels = Object.entries(topic.levels);
+	const missed = topic.most_missed_concepts;
+	return h(
+		"article.card",
+		h("h2", title),
+		h("p.level", h("strong", topic.mean_mastery === null ? "–" : percent(topic.mean_mastery)), ` mean mastery · ${plural(topic.learners, "learner")}`),
+		bar(topic.mean_mastery || 0),
+		withTable(shares(levels), { caption: `Learners by level in ${title}`, columns: ["Level", "Learners"], rows: () => levels }),
+		missed.length
+			? withTable(
+					h("ul.ranked", missed.map((one) => h("li", h("span", one.concept), bar(one.missed / (one.missed + one.mentioned || 1), { kind: "thin" }), h("span.muted", percent(one.missed / (one.missed + one.mentioned || 1)))))),
+					{ caption: `Most missed concepts in ${title}`, columns: ["Concept", "Missed", "Mentioned"], rows: () => missed.map((one) => [one.concept, one.missed, one.mentioned]) },
+				)
+			: null,
+	);
 }
 
 export const audit = {
-  title: "Audit log",
-  load: () => get("/api/admin/audit?limit=20"),
-  draw(first) {
-    const shown = ({ events, next_cursor: next }) => ({ rows: events.map(event), next });
-    const load = async (cursor) => shown(await get(to("/api/admin/audit", { limit: 20, cursor })));
-    return [heading("Audit log", "What was done that cannot be undone, newest first."), tabs("/admin/audit"), first.events.length ? longList(h("ul.plain"), load, shown(first)) : empty("Nothing yet", "Resets, roles, imports and deletions are listed here.")];
-  },
+	title: "Audit log",
+	load: () => get("/api/admin/audit?limit=20"),
+	draw(first) {
+		const shown = ({ events, next_cursor: next }) => ({ rows: events.map(event), next });
+		const load = async (cursor) => shown(await get(to("/api/admin/audit", { limit: 20, cursor })));
+		return [heading("Audit log", "What was done that cannot be undone, newest first."), tabs("/admin/audit"), first.events.length ? longList(h("ul.plain"), load, shown(first)) : empty("Nothing yet", "Resets, roles, imports and deletions are listed here.")];
+	},
 };
 
 function event(one) {
-  const on = [one.user && `of ${one.user}`, one.topic && `(${one.topic})`].filter(Boolean).join(" ");
-  return h(
-    "li.entry",
-    h("p", h("strong", capital(one.action.replaceAll("_", " "))), on ? ` ${on}` : "", h("span.muted", ` by ${one.actor || "the shell"}, `, when(one.at, { exact: true }))),
-    one.reason ? h("p.prose", `“${one.reason}”`) : null,
-    Object.keys(one.details).length ? h("details", h("summary", "Details", h("span.sr", ` of entry ${one.id}`)), h("pre.code", { tabindex: "0", role: "region", "aria-label": `Details of entry ${one.id}` }, JSON.stringify(one.details, null, 2))) : null,
-  );
+	const on = [one.user && `of ${one.user}`, one.topic && `(${one.topic})`].filter(Boolean).join(" ");
+	return h(
+		"li.entry",
+		h("p", h("strong", capital(one.action.replaceAll("_", " "))), on ? ` ${on}` : "", h("span.muted", ` by ${one.actor || "the shell"}, `, when(one.at, { exact: true }))),
+		one.reason ? h("p.prose", `“${one.reason}”`) : null,
+		Object.keys(one.details).length ? h("details", h("summary", "Details", h("span.sr", ` of entry ${one.id}`)), h("pre.code", { tabindex: "0", role: "region", "aria-label": `Details of entry ${one.id}` }, JSON.stringify(one.details, null, 2))) : null,
+	);
 }
 
 export const questions = {
-  title: "Questions",
-  load: () => get("/api/topics"),
-  draw({ topics }, place) {
-    const text = h("textarea.file", { name: "file", rows: 14, spellcheck: "false", required: true });
-    const chosen = h("input", { type: "file", accept: ".yaml,.yml,.json,application/json,application/yaml" });
-    chosen.addEventListener("change", async () => {
-      if (chosen.files[0]) text.value = await chosen.files[0].text();
-    });
-    const result = h("div", { role: "status" });
-    const send = async () => {
-      result.replaceChildren();
-      const type = text.value.trimStart().startsWith("{") ? "application/json" : "application/yaml";
-      try {
-        const done = await call("POST", "/api/admin/questions/import", { body: text.value, type, key: newKey() });
-        result.replaceChildren(h("p.good-note", `${done.title}: ${plural(done.questions, "question")}, ${plural(done.concepts, "concept")}, ${done.retired} retired. The bank is at revision ${done.revision}.`));
-        say("The questions were taken over.", "good");
-      } catch (error) {
-        if (!(error instanceof Problem && error.problems)) throw error;
-        result.replaceChildren(problems(error, text));
-      }
-    };
-    return [
-      heading("Questions"),
-      tabs("/admin/questions"),
-      h("p.muted", `In the bank: `, topics.map((topic, index) => `${index ? ", " : ""}${topic.title} (${topic.questions})`)),
-      h("section.card", h("h2", "Import a topic"), form([field("A file", chosen), field("Its content", text, { hint: "One topic, YAML or JSON. All or nothing: with any problem nothing is changed." })], send, { label: "Import" }), result),
-    ];
-  },
+	title: "Questions",
+	load: () => get("/api/topics"),
+	draw({ topics }, place) {
+		const text = h("textarea.file", { name: "file", rows: 14, spellcheck: "false", required: true });
+		const chosen = h("input", { type: "file", accept: ".yaml,.yml,.json,application/json,application/yaml" });
+		chosen.addEventListener("change", async () => {
+			if (chosen.files[0]) text.value = await chosen.files[0].text();
+		});
+		const result = h("div", { role: "status" });
+		const send = async () => {
+			result.replaceChildren();
+			const type = text.value.trimStart().startsWith("{") ? "application/json" : "application/yaml";
+			try {
+				const done = await call("POST", "/api/admin/questions/import", { body: text.value, type, key: newKey() });
+				result.replaceChildren(h("p.good-note", `${done.title}: ${plural(done.questions, "question")}, ${plural(done.concepts, "concept")}, ${done.retired} retired. The bank is at revision ${done.revision}.`));
+				say("The questions were taken over.", "good");
+			} catch (error) {
+				if (!(error instanceof Problem && error.problems)) throw error;
+				result.replaceChildren(problems(error, text));
+			}
+		};
+		return [
+			heading("Questions"),
+			tabs("/admin/questions"),
+			h("p.muted", `In the bank: `, topics.map((topic, index) => `${index ? ", " : ""}${topic.title} (${topic.questions})`)),
+			h("section.card", h("h2", "Import a topic"), form([field("A file", chosen), field("Its content", text, { hint: "One topic, YAML or JSON. All or nothing: with any problem nothing is changed." })], send, { label: "Import" }), result),
+		];
+	},
 };
 
 /** What is wrong, line by line, with the line itself and a way to it. */
 function problems(error, text) {
-  const lines = text.value.split("\n");
-  const to_ = (line) => {
-    const start = lines.slice(0, line - 1).join("\n").length + (line > 1 ? 1 : 0);
-    text.focus();
-    text.setSelectionRange(start, start + (lines[line - 1] || "").length);
-    text.scrollTop = Math.max(0, line - 4) * Number.parseFloat(getComputedStyle(text).lineHeight);
-  };
-  return h("div.wrong-note", { role: "alert" }, h("p", error.message), h("ol.problems", error.problems.map((one) => h("li", button(`Line ${one.line}`, () => to_(one.line), "quiet"), h("div", h("p", one.message), h("code", (lines[one.line - 1] || "").trim()))))));
+	const lines = text.value.split("\n");
+	const to_ = (line) => {
+		const start = lines.slice(0, line - 1).join("\n").length + (line > 1 ? 1 : 0);
+		text.focus();
+		text.setSelectionRange(start, start + (lines[line - 1] || "").length);
+		text.scrollTop = Math.max(0, line - 4) * Number.parseFloat(getComputedStyle(text).lineHeight);
+	};
+	return h("div.wrong-note", { role: "alert" }, h("p", error.message), h("ol.problems", error.problems.map((one) => h("li", button(`Line ${one.line}`, () => to_(one.line), "quiet"), h("div", h("p", one.message), h("code", (lines[one.line - 1] || "").trim()))))));
 }
