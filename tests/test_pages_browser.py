@@ -509,7 +509,9 @@ def taken(page: Page, path: Path) -> None:
     """A picture in 64 colours: a quarter of the size, and the eye sees no difference."""
     page.wait_for_function("document.fonts.status === 'loaded'")
     page.screenshot(path=path)
-    Image.open(path).convert("RGB").quantize(64, dither=Image.Dither.NONE).save(path, optimize=True)
+    with Image.open(path) as picture:
+        fewer = picture.convert("RGB").quantize(64, dither=Image.Dither.NONE)
+    fewer.save(path, optimize=True)
 
 
 def test_the_documents_pictures_are_those_of_this_test(
@@ -523,4 +525,5 @@ def test_the_documents_pictures_are_those_of_this_test(
     linked = re.findall(r"\]\(pages/([\w-]+\.png)\)", (ROOT / "docs" / "pages.md").read_text(encoding="utf-8"))
     assert set(linked) == names == {path.name for path in SHOWN.glob("*.png")}
     for name in names:
-        assert Image.open(SHOWN / name).size == Image.open(folder / name).size
+        with Image.open(SHOWN / name) as shown, Image.open(folder / name) as fresh:
+            assert shown.size == fresh.size

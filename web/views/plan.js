@@ -33,6 +33,6 @@ function card(plan, index, titles, place) {
 		plan.suggested_questions.length
 			? h("details", h("summary", `Questions to expect`, h("span.sr", ` on ${title}`)), h("ul", plan.suggested_questions.map((question) => h("li", capital(question.text)))))
 			: null,
-		h("div.actions", start),
+		titles.has(plan.topic) ? h("div.actions", start) : null,
 	);
 }

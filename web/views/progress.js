@@ -26,7 +26,8 @@ export const page = {
 		const { plans, titles, topics, overall } = data;
 		const notices = h("div.notices");
 		showNotices(notices);
-		const next = plans.length ? suggestion(plans[0], titles, place) : null;
+		const askable = plans.find((plan) => titles.has(plan.topic));
+		const next = askable ? suggestion(askable, titles, place) : null;
 		if (!overall.total_questions) {
 			const hello = empty(
 				"Nothing measured yet",
@@ -80,8 +81,17 @@ function figures(topics, overall) {
 function suggestion(plan, titles, place) {
 	const title = titles.get(plan.topic) || plan.topic;
 	const start = practise(`Practise ${title}`, plan, place, "primary.large", { "data-next": true });
-	return h("section.next", { "aria-label": "What next" }, h("p.label", "Next"), start, h("p.because", h("span.muted", "Because: "), plan.reason));
+	return h("section.next", { "aria-label": "What next" }, h("p.label", "Next"), start, because(plan));
 }
+
+/** Why, at a glance; the plan's own words follow where they are longer. */
+function because({ reason, mastery, level, weak_concepts: weak, stagnant_concepts: stagnant }) {
+	const named = weak.length ? `, weak in ${listed(weak)}` : stagnant.length ? `, no improvement in ${listed(stagnant)}` : "";
+	const short = named ? `mastery ${percent(mastery)} (${level})${named}.` : reason;
+	return h("div", h("p.because", h("span.muted", "Because: "), short), named ? h("details.twin", h("summary", "All of why"), h("p.hint", reason)) : null);
+}
+
+const listed = (names) => names.slice(0, 2).join(" and ") + (names.length > 2 ? ` and ${names.length - 2} more` : "");
 
 function card(name, topic, { recent, titles }, plan) {
 	const title = titles.get(name) || name;
