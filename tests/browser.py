@@ -14,8 +14,10 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 from adaptive_controller import SessionStatus
 from adaptive_state import AdaptiveInterviewState, AnswerEvidence, TopicMastery
 from app import create_app
+from config import ROOT
 from mastery import REFERENCE
 from models import Attempt, InterviewSession, User, UserMastery, db
+from question_bank import load_topics
 from store import utc_now
 from tests.conftest import PASSWORD, QUICK_HASHER, settings_for, unavailable
 from tests.fakes import WordEncoder
@@ -124,9 +126,16 @@ def fill(database_url: str, *, learner: str, admin: str) -> None:
         db.engine.dispose()
 
 
+def concepts_of(topic: str) -> list[str]:
+    """Those of the question bank where it has the topic, and made up ones for the rest."""
+    bank = {one.slug: [concept.name for concept in one.concepts] for one in load_topics(ROOT / "questions")}
+    made_up = [f"{topic.capitalize()} {number}" for number in range(1, CONCEPTS + 1)]
+    return [*bank.get(topic, []), *made_up][:CONCEPTS]
+
+
 def _live_through(user_id: int, topic: str, chance: random.Random, *, talent: float) -> None:
     row = UserMastery(user_id=user_id, topic=topic)
-    names = [f"{topic.capitalize()} concept {number}" for number in range(1, CONCEPTS + 1)]
+    names = concepts_of(topic)
     mastery, now = TopicMastery(), utc_now()
     for ordinal in range(1, ANSWERS + 1):
         at = now - timedelta(hours=7 * (ANSWERS - ordinal) + 1)

@@ -32,14 +32,14 @@ export function table(columns, rows, caption) {
 
 /** The last answers at a glance: scores from 0 to 1. */
 export function sparkline(values, label) {
-	const [width, height, pad] = [120, 32, 4];
+	const [width, height, pad] = [280, 44, 4];
 	const x = (index) => pad + (index * (width - 2 * pad)) / Math.max(1, values.length - 1);
 	const y = (value) => height - pad - value * (height - 2 * pad);
 	const line = values.map((value, index) => `${x(index).toFixed(1)},${y(value).toFixed(1)}`).join(" ");
 	const last = values.length - 1;
 	return s(
 		"svg.spark",
-		{ viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": label, width, height },
+		{ viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": label },
 		s("line.base", { x1: pad, x2: width - pad, y1: y(0.5), y2: y(0.5) }),
 		s("polyline.line", { points: line }),
 		s("circle.dot", { cx: x(last), cy: y(values[last]), r: 3 }),
