@@ -116,7 +116,7 @@ SECRETS = {
     "private key": re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----"),
     "token": re.compile(rb"eyJ[A-Za-z0-9_-]{15,}\.eyJ[A-Za-z0-9_-]{15,}\.[A-Za-z0-9_-]{20,}"),
     "cloud key": re.compile(rb"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b|\bghp_[A-Za-z0-9]{36}\b|\bsk-[A-Za-z0-9]{32,}\b"),
-    "password in an address": re.compile(rb"://[\w.-]+:(?!password@|secret[@-]|\.\.\.@)[^/\s:@{<$]{3,}@[\w-]+"),
+    "password in an address": re.compile(rb"://[\w.-]+:(?!password@|secret[@-]|guest@|\.\.\.@)[^/\s:@{<$]{3,}@[\w-]+"),
     "secret": re.compile(rb"(?i)^(?:JWT_SECRET_KEY|METRICS_TOKEN|EMBEDDING_API_KEY)=[^\s<]{8,}", re.MULTILINE),
 }
 
