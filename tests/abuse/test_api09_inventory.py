@@ -10,7 +10,7 @@ from config import ROOT
 from tests.conftest import Learner
 
 OLD_OR_OTHER = (
-    "/api/v1/user/progress", "/api/user", "/administrator", "/console", "/debug", "/.env", "/.git/config", "/server-status",
+    "/api/v1/user/progress", "/api/user", "/root", "/console", "/debug", "/.env", "/.git/config", "/server-status",
     "/api/auth/register/", "/static/app.py", "/actuator", "/phpinfo.php", "/docs/static/../../app.py",
     "/docs/static/..%2f..%2fapp.py", "/docs/swagger/..%2f..%2fconfig.py",
 )  # fmt: skip
