@@ -175,7 +175,7 @@ class DebuggingController:
             question=challenge.title,
             keywords=challenge.keywords,
             concepts=concepts,
-            shown=shown,
+            shown=(*shown, challenge.buggy_code),
         )
 
     def _record(

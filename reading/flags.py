@@ -76,7 +76,7 @@ def _copied(answer: Sequence[Word], shown: Sequence[str]) -> Iterator[Flag]:
     if share := copied_share(answer, shown):
         factor = 1 - share
         effect = (
-            f"Both scores were multiplied by {factor:.3g}: {share:.0%} of the answer is copied from an expected answer"
-            " that was shown earlier in this session."
+            f"Both scores were multiplied by {factor:.3g}: {share:.0%} of the answer is copied from what was shown"
+            " before: an expected answer of this session, or the code of the challenge."
         )
         yield Flag(name="copied", factor=factor, effect=effect)

@@ -118,6 +118,14 @@ def test_an_expected_explanation_in_full_scores_1_and_counts_for_the_concepts(
     assert {name: one["correct"] for name, one in record["concepts"].items()} == dict.fromkeys(challenge.concepts, 1)
 
 
+def test_the_code_of_the_challenge_handed_back_is_no_explanation(learner: Learner, bank: ChallengeBank) -> None:
+    started = learner.post("/api/debugging/sessions").json
+    code = bank.challenge(started["challenge"]["id"]).buggy_code
+    path = f"/api/debugging/sessions/{started['session']['id']}/answers"
+    reply = learner.post(path, {"challenge_id": started["challenge"]["id"], "explanation": code})
+    assert reply.json["result"]["score"] == 0.0
+
+
 @pytest.mark.parametrize("silence", ["", "I don't know"])
 def test_silence_is_an_attempt_in_which_every_concept_is_missed(
     learner: Learner, bank: ChallengeBank, silence: str

@@ -131,7 +131,7 @@ def test_an_expected_answer_shown_in_the_session_earns_nothing_when_it_is_pasted
     assert [(flag["name"], flag["factor"]) for flag in pasted["flags"]] == [("copied", 0.0)]
     assert (pasted["semantic_score"], pasted["keyword_score"]) == (0.0, 0.0)
     assert pasted["mentioned_concepts"] == []
-    assert "copied from an expected answer" in pasted["flags"][0]["effect"]
+    assert "copied from what was shown before" in pasted["flags"][0]["effect"]
     assert_recomputed(pasted)
 
 

@@ -152,8 +152,8 @@ def test_a_copied_share_is_taken_away() -> None:
     assert flag.name == "copied"
     assert flag.factor == 1 - 8 / 16
     assert flag.effect == (
-        "Both scores were multiplied by 0.5: 50% of the answer is copied from an expected answer that was shown"
-        " earlier in this session."
+        "Both scores were multiplied by 0.5: 50% of the answer is copied from what was shown before:"
+        " an expected answer of this session, or the code of the challenge."
     )
 
 
@@ -161,8 +161,8 @@ def test_what_is_copied_as_a_whole_is_worth_nothing() -> None:
     flag = the_flag(EXPECTED, shown=["Something else.", EXPECTED])
     assert (flag.name, flag.factor) == ("copied", 0.0)
     assert flag.effect == (
-        "Both scores were multiplied by 0: 100% of the answer is copied from an expected answer that was shown"
-        " earlier in this session."
+        "Both scores were multiplied by 0: 100% of the answer is copied from what was shown before:"
+        " an expected answer of this session, or the code of the challenge."
     )
 
 
