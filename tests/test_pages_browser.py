@@ -1,5 +1,6 @@
 """The pages as people meet them: Debian's Chromium, real gunicorn, the real model."""
 
+import json
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -371,6 +372,66 @@ def test_tokens_are_out_of_reach_of_scripts_and_a_reload_stays_signed_in(visit: 
     assert visitor.context.cookies(f"{visitor.origin}/api/auth/refresh") == []
     page.goto("/progress")
     see(page, "Welcome back")
+    assert visitor.said == []
+
+
+def test_a_refresh_whose_reply_is_lost_costs_no_login(visit: Callable[..., Visitor], service: Service) -> None:
+    registered(service, "unlucky")
+    visitor = visit().signed_in("unlucky")
+    page, keys = visitor.page, []
+
+    def lose_the_first_reply(route: Route) -> None:
+        keys.append(route.request.headers["idempotency-key"])
+        if len(keys) == 1:
+            service.call("POST", "/api/auth/refresh", headers=as_sent(visitor, keys[0]))
+            route.abort()
+        else:
+            route.continue_()
+
+    page.route("**/api/auth/refresh", lose_the_first_reply)
+    page.goto("/progress")
+    see(page, "The service does not reply")
+    with page.expect_response("**/api/auth/refresh") as repeated:
+        page.get_by_role("button", name="Try again").click()
+    see(page, "Nothing measured yet")
+    assert repeated.value.headers["idempotency-replayed"] == "true"
+    page.reload()
+    see(page, "Nothing measured yet")
+    assert len({*keys}) == 2
+
+
+def as_sent(visitor: Visitor, key: str) -> dict[str, str]:
+    """The headers of a refresh from that browser, whose reply it does not get."""
+    [cookie] = visitor.context.cookies(f"{visitor.origin}/api/auth/refresh")
+    return {
+        "Cookie": f"{cookie.get('name')}={cookie.get('value')}",
+        "Refresh-Token-In": "cookie",
+        "Idempotency-Key": key,
+    }
+
+
+def test_an_account_is_exported_given_another_password_and_deleted(
+    visit: Callable[..., Visitor], service: Service
+) -> None:
+    registered(service, "leaver")
+    visitor = visit().signed_in("leaver")
+    page = visitor.open("/account")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download my data").click()
+    assert json.loads(Path(download.value.path()).read_text(encoding="utf-8"))["account"]["username"] == "leaver"
+    page.get_by_label("Password now").fill(PASSWORD)
+    page.get_by_label("New password").fill("another correct horse")
+    page.get_by_role("button", name="Change the password").click()
+    see(page, "The password was changed.")
+    page.get_by_role("button", name="Delete …").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Password").fill("another correct horse")
+    expect(dialog.get_by_role("button", name="Delete my account")).to_be_disabled()
+    dialog.get_by_label("Type “leaver” to confirm").fill("leaver")
+    dialog.get_by_role("button", name="Delete my account").click()
+    see(page, "Welcome back")
+    login = {"login": "leaver", "password": "another correct horse"}
+    assert service.call("POST", "/api/auth/login", login).status == 401
     assert visitor.said == []
 
 

@@ -1,5 +1,6 @@
 """The refresh token in a cookie: out of reach of scripts and of other sites, spent once like any other."""
 
+from dataclasses import replace
 from datetime import timedelta
 from http.cookies import Morsel, SimpleCookie
 from typing import Any
@@ -10,8 +11,9 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from api.cookies import NAME
-from tests.conftest import PASSWORD
-from tests.fakes import Clock
+from app import create_app
+from tests.conftest import PASSWORD, QUICK_HASHER, settings_for
+from tests.fakes import Clock, WordEncoder
 from tests.test_api_errors import refused
 
 IN_COOKIE = {"Refresh-Token-In": "cookie"}
@@ -114,6 +116,19 @@ def test_another_sites_page_is_refused(app: Flask, path: str, headers: dict[str,
     refused(reply, 403)
     assert "Set-Cookie" not in reply.headers
     assert refresh(client, Origin="http://localhost").status_code == 200
+
+
+def test_a_permitted_origin_may_call_the_api_and_yet_not_send_the_cookie(sqlite_url: str) -> None:
+    settings = replace(settings_for(sqlite_url), cors_origins=("https://friend.example",))
+    app = create_app(settings, encoder=WordEncoder(), hasher=QUICK_HASHER)
+    asked = {
+        "Origin": "https://friend.example",
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "refresh-token-in",
+    }
+    reply = app.test_client().options("/api/auth/refresh", headers=asked)
+    assert reply.headers["Access-Control-Allow-Origin"] == "https://friend.example"
+    assert "Access-Control-Allow-Credentials" not in reply.headers
 
 
 def test_signing_out_takes_the_cookie_along(app: Flask) -> None:

@@ -81,10 +81,24 @@ function forget() {
 
 const together = (work) => (navigator.locks ? navigator.locks.request("gradus.refresh", work) : work());
 
+/** Spend the cookie for the next one, under a key that is kept until the reply is there: a lost reply costs no login. */
+async function spend(key = kept.get("spending") || newKey()) {
+	kept.set("spending", key);
+	try {
+		const tokens = await send("POST", "/api/auth/refresh", { key, headers: IN_COOKIE });
+		kept.set("spending", null);
+		return tokens;
+	} catch (error) {
+		if (error.status) kept.set("spending", null);
+		if (error.status === 422) return spend(newKey()); // the reply had come after all: another cookie, another key
+		throw error;
+	}
+}
+
 let refreshing = null;
 /** The next access token, by the cookie; tabs take turns, for each token is spent once. */
 function refresh() {
-	refreshing ??= together(() => send("POST", "/api/auth/refresh", { headers: IN_COOKIE }))
+	refreshing ??= together(() => spend())
 		.then(take)
 		.finally(() => {
 			refreshing = null;

@@ -12,7 +12,7 @@ import * as round from "./views/round.js";
 import * as sign from "./views/sign.js";
 import * as topic from "./views/topic.js";
 
-/** Address → page: {title, load(place) → data, draw(data, place) → nodes}. */
+/** Address → page: {load(place) → data, draw(data, place) → nodes with one h1}. */
 const PLACES = [
 	[/^\/sign-in$/, sign.signIn],
 	[/^\/sign-up$/, sign.signUp],
@@ -31,10 +31,7 @@ const PLACES = [
 	[/^\/admin\/audit$/, admin.audit],
 	[/^\/admin\/questions$/, admin.questions],
 ];
-const NOWHERE = {
-	title: "Not found",
-	load: () => Promise.reject(new api.Problem(404, {}, 0)),
-};
+const NOWHERE = { load: () => Promise.reject(new api.Problem(404, {}, 0)) };
 const NAVIGATION = [
 	["/progress", "Progress", "p"],
 	["/practice", "Practice", "r"],
@@ -97,7 +94,7 @@ async function show() {
 	main.replaceChildren(...[nodes].flat(Infinity).filter(Boolean));
 	main.className = page.kind || "";
 	main.removeAttribute("aria-busy");
-	document.title = `${main.querySelector("h1")?.textContent || page.title} · Gradus`;
+	document.title = `${main.querySelector("h1").textContent} · Gradus`;
 	if (!hash) scrollTo(0, 0);
 	if (visit > 1 && !main.contains(document.activeElement)) (main.querySelector("[data-focus]") || main.querySelector("h1"))?.focus({ preventScroll: true });
 	performance.mark("gradus.drawn");

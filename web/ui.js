@@ -40,8 +40,8 @@ export function failure(error, again) {
 	if (error instanceof Unreached) {
 		return h(
 			"section.empty.offline",
-			h("h1", { tabindex: "-1" }, "You are offline"),
-			h("p", "The service cannot be reached. What you have written is kept in this browser; nothing is lost."),
+			h("h1", { tabindex: "-1" }, navigator.onLine ? "The service does not reply" : "You are offline"),
+			h("p", "What you have written is kept in this browser; nothing is lost."),
 			h("div.actions", button("Try again", again, "primary")),
 		);
 	}

@@ -4,7 +4,6 @@ import { h, localTime, percent, plural } from "../dom.js";
 import { acting, button, confirm, field, form, heading, say } from "../ui.js";
 
 export const page = {
-	title: "Account",
 	kind: "narrow",
 	async load() {
 		const [me, progress, titles] = await Promise.all([api.get("/api/auth/me"), api.get("/api/user/progress"), api.topicTitles()]);

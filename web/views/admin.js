@@ -9,7 +9,6 @@ const TABS = [["/admin", "Learners"], ["/admin/statistics", "Statistics"], ["/ad
 const tabs = (here) => h("nav.choices", { "aria-label": "Administration" }, TABS.map(([href, name]) => h("a.choice", { href, "aria-current": href === here ? "page" : null }, name)));
 
 export const learners = {
-	title: "Learners",
 	load: ({ query }) => get(to("/api/admin/users", { q: query.get("q"), limit: 20 })),
 	draw(first, place) {
 		const q = place.query.get("q") || "";
@@ -27,7 +26,6 @@ const account = (user) =>
 	h("li.line", a(`/admin/users/${user.id}`, user.username), h("span.muted", user.email), h("span.muted", user.role === "admin" ? h("span.tag", "admin") : null, " since ", when(user.created_at, { exact: true })));
 
 export const learner = {
-	title: "Learner",
 	async load({ words: [id] }) {
 		const [progress, titles] = await Promise.all([get(`/api/admin/users/${id}/progress`), topicTitles()]);
 		return { ...progress, titles };
@@ -100,7 +98,6 @@ function resetForm({ user, topics, titles }, place) {
 }
 
 export const statistics = {
-	title: "Statistics",
 	async load() {
 		const [stats, titles] = await Promise.all([get("/api/admin/stats"), topicTitles()]);
 		return { ...stats, titles };
@@ -131,7 +128,6 @@ function topicFigures(topic, titles) {
 }
 
 export const audit = {
-	title: "Audit log",
 	load: () => get("/api/admin/audit?limit=20"),
 	draw(first) {
 		const shown = ({ events, next_cursor: next }) => ({ rows: events.map(event), next });
@@ -151,7 +147,6 @@ function event(one) {
 }
 
 export const questions = {
-	title: "Questions",
 	load: () => get("/api/topics"),
 	draw({ topics }, place) {
 		const text = h("textarea.file", { name: "file", rows: 14, spellcheck: "false", required: true });

@@ -12,7 +12,6 @@ const TYPES = ["", "technical", "mock", "coding", "debugging"];
 const load = async (type, cursor = null) => get(to("/api/sessions", { type, limit: 20, cursor }));
 
 export const page = {
-	title: "History",
 	async load({ query }) {
 		const type = TYPES.includes(query.get("type")) ? query.get("type") : "";
 		const [first, titles] = await Promise.all([load(type), topicTitles()]);
@@ -46,7 +45,6 @@ function row(session, titles) {
 }
 
 export const session = {
-	title: "Session",
 	async load({ words: [id] }) {
 		const [reply, titles] = await Promise.all([get(`/api/sessions/${id}`), topicTitles()]);
 		return { ...reply, titles };

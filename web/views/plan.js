@@ -6,7 +6,6 @@ import { empty, heading } from "../ui.js";
 import { practise } from "./progress.js";
 
 export const page = {
-	title: "Plan",
 	async load() {
 		const [plans, titles] = await Promise.all([get("/api/profile/action_plans"), topicTitles()]);
 		return { ...plans, titles };

@@ -19,7 +19,6 @@ export async function startDebugging(place) {
 }
 
 export const page = {
-	title: "Practice",
 	async load() {
 		const [topics, plans, sessions] = await Promise.all([get("/api/topics"), get("/api/profile/action_plans"), get("/api/sessions?limit=10")]);
 		return { topics: topics.topics, plans: plans.action_plans, open: sessions.sessions.filter((one) => !one.completed_at) };

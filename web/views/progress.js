@@ -12,7 +12,6 @@ export const practise = (label, plan, place, kind, more) =>
 	acting(label, () => (plan.recommended_session_type === "debugging" ? startDebugging(place) : startPractice(place, { topics: [plan.topic], session_type: plan.recommended_session_type, max_questions: 5 })), kind, more);
 
 export const page = {
-	title: "Progress",
 	async load() {
 		const [progress, plans, recent, titles] = await Promise.all([
 			get("/api/user/progress"),

@@ -34,7 +34,6 @@ const CHALLENGES = {
 };
 
 const pageOf = (kind) => ({
-	title: "Practice",
 	kind: "narrow",
 	async load({ words: [id] }) {
 		const [reply, titles] = await Promise.all([get(`${kind.path}/${id}`), topicTitles()]);

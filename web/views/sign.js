@@ -18,7 +18,6 @@ function next(place) {
 const withNext = (path, place) => (place.query.get("next") ? `${path}?next=${encodeURIComponent(place.query.get("next"))}` : path);
 
 export const signIn = {
-	title: "Sign in",
 	open: true,
 	kind: "narrow",
 	load: async () => null,
@@ -41,7 +40,6 @@ export const signIn = {
 };
 
 export const signUp = {
-	title: "Make an account",
 	open: true,
 	kind: "narrow",
 	load: async () => null,

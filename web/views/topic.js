@@ -12,7 +12,6 @@ const ANSWERS = 10;
 const SECTIONS = [figures, course, meaningAndTerms, conceptMap, lastAnswers];
 
 export const page = {
-	title: "Topic",
 	async load({ words: [topic] }) {
 		const name = encodeURIComponent(topic);
 		const [record, history, answers, policy, titles] = await Promise.all([
