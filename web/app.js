@@ -87,6 +87,7 @@ async function show() {
 		if (mine !== visit || (error.status === 401 && !api.user())) return;
 		if (!(error instanceof api.Problem || error instanceof api.Unreached)) console.error(error);
 		nodes = failure(error, show);
+		if (error instanceof api.Unreached) addEventListener("online", () => mine === visit && show(), { once: true });
 	} finally {
 		clearTimeout(waiting);
 	}

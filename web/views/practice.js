@@ -1,6 +1,6 @@
 // Choose what to practise, or go on where you left off.
 import { get, post } from "../api.js";
-import { a, capital, h, plural, when } from "../dom.js";
+import { a, h, plural, when } from "../dom.js";
 import { acting, field, form, heading } from "../ui.js";
 
 const TYPES = [["technical", "Technical: question by question"], ["mock", "Mock interview: as in earnest"], ["coding", "Coding: talk through code"]];
@@ -37,7 +37,7 @@ function goingOn(open, topics) {
 	return h(
 		"section",
 		h("h2", "Go on where you left off"),
-		h("ul.plain", open.slice(0, 3).map((session) => h("li.line", a(addressOf(session), `${titles.get(session.topic) || capital(session.topic)}, ${session.session_type}`), h("span.muted", plural(session.questions_count, "answer"), " · begun ", when(session.created_at))))),
+		h("ul.plain", open.slice(0, 3).map((session) => h("li.line", a(addressOf(session), `${titles.get(session.topic) || (session.topic === "mixed" ? "Several topics" : session.topic)}, ${session.session_type}`), h("span.muted", plural(session.questions_count, "answer"), " · begun ", when(session.created_at))))),
 	);
 }
 
