@@ -25,7 +25,7 @@ LEARNERS = 20_000
 HISTORY = 2000
 """Rows of one learner in each table."""
 
-MOST_ROWS = 120
+MOST_ROWS = 300
 """A page has at most 100, a session at most 50 attempts, the bank fewer questions of a topic."""
 
 ALL_OF_A_LEARNER = {
