@@ -4,7 +4,7 @@ BIN := .venv/bin
 SOAKED := $(addprefix tests/test_,concurrency.py crashes.py failures.py malformed.py state_machine.py backups.py replays.py)
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: serve setup test soak grade bench bench-scale openapi fuzz lint clean
+.PHONY: serve setup test soak grade bench bench-scale openapi fuzz lint bank-check clean
 
 serve: setup
 	@exec $(BIN)/gunicorn
@@ -38,6 +38,10 @@ lint: .venv/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy .
+
+# The question bank's gates, on FILES or on all topics.
+bank-check: .venv/installed-dev
+	@$(BIN)/flask --app app questions check $(FILES)
 
 clean:
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -16,6 +16,7 @@ from admin_commands import counted, questions, stats, users, watched_batches
 from administration import expected_texts, keep_readings, kept_texts
 from api.context import services
 from backup_commands import backup, restore
+from bank_commands import check
 from challenges import Challenge, load_challenges
 from config import ROOT
 from embeddings import ModelUnavailable, UnusableModel, is_ready, make_ready
@@ -34,6 +35,7 @@ def register_commands(app: Flask) -> None:
     """Attach the commands to the application, those of migrations (`flask db`) among them."""
     Migrate(app, db, directory=str(ROOT / "migrations"), render_as_batch=True, compare_type=True)
     app.cli.add_command(users)
+    questions.add_command(check)
     app.cli.add_command(questions)
     app.cli.add_command(stats)
     app.cli.add_command(mastery)

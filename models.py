@@ -492,6 +492,7 @@ class BankConcept(db.Model):  # type: ignore[name-defined]
     subtopic: Mapped[str] = mapped_column(String(64))
     aliases: Mapped[list[str]] = mapped_column(JsonText)
     descriptions: Mapped[list[str]] = mapped_column(JsonText)
+    prerequisites: Mapped[list[str]] = mapped_column(JsonText)
     position: Mapped[int] = mapped_column(Integer)
 
 

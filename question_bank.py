@@ -35,12 +35,14 @@ class Concept:
     """Something that a learner can know: its name, the other words by which an answer may mention it, and what it is.
 
     `descriptions` say what it is without naming it, so that an answer in a learner's own words is recognised.
+    `prerequisites` name concepts of the same topic that one should know before.
     """
 
     name: str
     subtopic: str
     aliases: tuple[str, ...] = ()
     descriptions: tuple[str, ...] = ()
+    prerequisites: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,6 +169,7 @@ class ConceptEntrySchema(Schema):
     descriptions = fields.List(
         text_field(validate=validate.And(filled, validate.Length(max=MAX_DESCRIPTION))), load_default=list
     )
+    prerequisites = fields.List(text_field(), load_default=list)
 
 
 class ProbeSchema(Schema):
@@ -207,7 +210,19 @@ def parse_topic(
     owners: Mapping[str, str] | None = None,
     is_json: bool = False,
 ) -> Topic:
-    """The topic that a bank file holds; raises `InvalidBank` with every problem and its line.
+    """The topic that a bank file holds; see `read_topic`."""
+    return read_topic(text, file, taken, owners=owners, is_json=is_json)[0]
+
+
+def read_topic(
+    text: str,
+    file: str,
+    taken: dict[str, str] | None = None,
+    *,
+    owners: Mapping[str, str] | None = None,
+    is_json: bool = False,
+) -> tuple[Topic, "Lines"]:
+    """The topic that a bank file holds, and the finder of its lines; raises `InvalidBank` with every problem.
 
     `taken` maps topics and question ids of the files read before to those files; this file's own are added to it.
     `owners` are those of a bank whose other topics keep their question ids.
@@ -222,7 +237,7 @@ def parse_topic(
         raise InvalidBank(lines.problem(path, message) for path, message in found)
     if taken is not None:
         taken.update({name: file for _, name in _claims(data)})
-    return _topic(data)
+    return _topic(data), lines
 
 
 def read_document(text: str, file: str, *, is_json: bool = False) -> tuple["Lines", Any]:
@@ -312,6 +327,7 @@ def _topic(data: dict[str, Any]) -> Topic:
                 subtopic=item["subtopic"],
                 aliases=tuple(item["aliases"]),
                 descriptions=tuple(item["descriptions"]),
+                prerequisites=tuple(item["prerequisites"]),
             )
             for item in data["concepts"]
         ),
@@ -334,6 +350,7 @@ def _topic(data: dict[str, Any]) -> Topic:
 def _contradictions(data: dict[str, Any]) -> Iterator[tuple[Where, str]]:
     """Where the parts of a well-formed file do not fit each other."""
     yield from _ambiguous_names(data["concepts"])
+    yield from _unfit_prerequisites(data["concepts"])
     yield from _unfit_questions(data)
     yield from _unprobed_concepts(data)
 
@@ -345,6 +362,34 @@ def _ambiguous_names(concepts: list[dict[str, Any]]) -> Iterator[tuple[Where, st
             if name.casefold() in owners:
                 yield path, f"{name!r} already stands for the concept {owners[name.casefold()]!r}."
             owners.setdefault(name.casefold(), concept["name"])
+
+
+def _unfit_prerequisites(concepts: list[dict[str, Any]]) -> Iterator[tuple[Where, str]]:
+    """Prerequisites that are no concept of the topic, the concept itself, named twice, or that end where they began."""
+    before = {concept["name"]: concept["prerequisites"] for concept in concepts}
+    for i, concept in enumerate(concepts):
+        for j, name in enumerate(concept["prerequisites"]):
+            path = ("concepts", i, "prerequisites", j)
+            if name not in before:
+                yield path, f"The prerequisite {name!r} is not listed under concepts."
+            elif name == concept["name"]:
+                yield path, f"The concept {name!r} cannot be its own prerequisite."
+            elif name in concept["prerequisites"][:j]:
+                yield path, f"The prerequisite {name!r} stands twice in this concept."
+            elif concept["name"] in _all_before(name, before):
+                yield path, f"The concepts {name!r} and {concept['name']!r} each come before the other."
+
+
+def _all_before(name: str, before: Mapping[str, Iterable[str]]) -> set[str]:
+    """The prerequisites of a concept, theirs, and so on."""
+    found: set[str] = set()
+    waiting = [name]
+    while waiting:
+        for earlier in before.get(waiting.pop(), ()):
+            if earlier not in found:
+                found.add(earlier)
+                waiting.append(earlier)
+    return found
 
 
 def _unfit_questions(data: dict[str, Any]) -> Iterator[tuple[Where, str]]:
@@ -406,7 +451,7 @@ class Lines:
         self.root = root
 
     def problem(self, path: Where, message: str) -> BankProblem:
-        return BankProblem(self.file, self._line(path), message)
+        return BankProblem(self.file, self.line(path), message)
 
     def problems(self, messages: Any, path: Where = ()) -> Iterator[BankProblem]:
         """Marshmallow's nested messages, each at its line."""
@@ -443,7 +488,8 @@ class Lines:
                 line = key.start_mark.line + 1
                 yield BankProblem(self.file, line, f"The key {key.value!r} stands twice in one place.")
 
-    def _line(self, path: Where) -> int:
+    def line(self, path: Where) -> int:
+        """The line of the value, or of what holds it; 1 is the first."""
         node, line = self.root, self.root.start_mark.line
         for step in path:
             found = self._child(node, step)

@@ -17,7 +17,7 @@ from reading.mentions import Mentions
 from reading.nearness import ALONE, IN_CONTEXT, Nearness
 from reading.sentences import Span, sentences_of
 from reading.silence import is_silent
-from reading.words import content_of, content_places, roots_of, words_in
+from reading.words import Word, content_of, content_places, roots_of, words_in
 
 ESTIMATE_SEMANTIC, ESTIMATE_ALIGNED = 0.3, 0.7
 """Weights in the estimated grade: how much of the expected answer is there says more than how alike the texts sound."""
@@ -91,6 +91,11 @@ class AnswerScore:
     flags: tuple[Flag, ...] = ()
     estimated_grade: float | None = None
     grounds: Grounds | None = None
+
+
+def answer_places(text: str) -> list[tuple[int, int]]:
+    """What the model reads of an answer besides the whole: its content words, then its sentences."""
+    return _places(content_of(words_in(text)), sentences_of(text))
 
 
 class Readings(Protocol):
@@ -201,8 +206,7 @@ class Scorer:
     def _read(self, answer: str) -> _Answer:
         words, sentences = words_in(answer), sentences_of(answer)
         content = content_of(words)
-        spans = [*((word.start, word.end) for word in content), *sentences]
-        reading = self._encoder.read([answer], [spans])[0]
+        reading = self._encoder.read([answer], [_places(content, sentences)])[0]
         return _Answer(
             text=answer,
             vector=reading.vector,
@@ -285,6 +289,10 @@ class Scorer:
                 key_terms=tuple(TermCredit(term=term.surface, credit=0.0, match=Match.NONE) for term in terms),
             ),
         )
+
+
+def _places(content: Sequence[Word], sentences: Sequence[Span]) -> list[tuple[int, int]]:
+    return [*((word.start, word.end) for word in content), *sentences]
 
 
 def _compared(answer: _Answer, expected: _Expected, nearness: Nearness) -> _Comparison:

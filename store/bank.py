@@ -72,6 +72,7 @@ class BankShelf(Transactions):
                 subtopic=concept.subtopic,
                 aliases=list(concept.aliases),
                 descriptions=list(concept.descriptions),
+                prerequisites=list(concept.prerequisites),
                 position=position,
             )
             for position, concept in enumerate(topic.concepts)
@@ -101,6 +102,7 @@ class BankShelf(Transactions):
                 subtopic=row.subtopic,
                 aliases=tuple(row.aliases),
                 descriptions=tuple(row.descriptions),
+                prerequisites=tuple(row.prerequisites),
             )
             concepts.setdefault(row.topic, []).append(concept)
         questions: dict[str, list[Question]] = {}

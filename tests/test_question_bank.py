@@ -103,6 +103,40 @@ def test_a_good_file_becomes_a_topic() -> None:
     )
 
 
+WITH_PREREQUISITES = changed("aliases: [circular wait]", "prerequisites: [Isolation level]")
+
+
+def test_a_concept_names_what_one_should_know_before() -> None:
+    concepts = parse_topic(WITH_PREREQUISITES, "databases.yaml").concepts
+    assert [concept.prerequisites for concept in concepts] == [("Isolation level",), ()]
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        ("[Locking]", "The prerequisite 'Locking' is not listed under concepts."),
+        ("[Deadlock]", "The concept 'Deadlock' cannot be its own prerequisite."),
+        ("[Isolation level, Isolation level]", "The prerequisite 'Isolation level' stands twice in this concept."),
+    ],
+)
+def test_a_prerequisite_is_another_concept_of_the_topic(names: str, message: str) -> None:
+    assert complaints(changed("[Isolation level]\n", f"{names}\n", WITH_PREREQUISITES)) == [
+        f"databases.yaml:6: {message}"
+    ]
+
+
+def test_prerequisites_do_not_end_where_they_began() -> None:
+    text = changed(
+        "subtopic: transactions\nquestions",
+        "subtopic: transactions\n    prerequisites: [Deadlock]\nquestions",
+        WITH_PREREQUISITES,
+    )
+    assert complaints(text) == [
+        "databases.yaml:6: The concepts 'Isolation level' and 'Deadlock' each come before the other.",
+        "databases.yaml:9: The concepts 'Deadlock' and 'Isolation level' each come before the other.",
+    ]
+
+
 @pytest.mark.parametrize("slug", ["databases", "operating_systems", "c-2", "7"])
 def test_a_slug_has_small_letters_digits_and_single_joints(slug: str) -> None:
     assert parse_topic(changed("topic: databases", f"topic: '{slug}'"), "x.yaml").slug == slug
