@@ -75,7 +75,7 @@ class ModelGates:
                 yield from self._unfit_answer(read, ("questions", i, "expected_answers", j), question, answer)
 
     def near_duplicates(self, topics: Sequence[ReadTopic], checked: frozenset[str]) -> Iterator[BankProblem]:
-        """Questions of the topics `checked` that are near to an earlier one of any topic, or to one that is not checked."""
+        """Questions of the topics `checked` that are near to one that is not checked or stands earlier."""
         asked = [(read, i, question) for read in topics for i, question in read.active_questions]
         asked.sort(key=lambda one: one[2].topic in checked)
         vectors = self._vectors([question.text for _, _, question in asked])

@@ -37,18 +37,16 @@ def test_there_are_at_least_four_topics() -> None:
 
 
 @every_topic
-def test_a_topic_has_as_many_questions_of_each_difficulty(topic: Topic) -> None:
+def test_a_topic_has_36_questions_12_of_each_difficulty(topic: Topic) -> None:
     counts = Counter(question.difficulty for question in topic.active_questions)
-    assert set(counts) == set(Difficulty)
-    assert len(set(counts.values())) == 1
-    assert counts[Difficulty.EASY] >= 8
+    assert counts == {Difficulty.EASY: 12, Difficulty.MEDIUM: 12, Difficulty.HARD: 12}
 
 
 @every_topic
-def test_a_topic_has_15_concepts_each_probed_by_two_questions(topic: Topic) -> None:
+def test_a_topic_has_24_concepts_each_probed_by_three_questions(topic: Topic) -> None:
     probes = Counter(name for question in topic.active_questions for name in question.concepts)
-    assert len(topic.concepts) >= 15
-    assert [concept.name for concept in topic.concepts if probes[concept.name] < 2] == []
+    assert len(topic.concepts) >= 24
+    assert [concept.name for concept in topic.concepts if probes[concept.name] < 3] == []
 
 
 @every_topic
