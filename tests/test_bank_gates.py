@@ -56,8 +56,10 @@ def test_a_concept_is_reached_where_its_subtopic_is_probed() -> None:
 def test_texts_and_sentences_that_are_not_read_well_are_named() -> None:
     long = changed("A deadlock is a cycle of waits.", " ".join(["word"] * 56) + ".")
     assert said(length_problems, long) == [
-        "databases.yaml:19: A sentence has 56 words; up to 55 are read well: "
-        "'word word word word word word word word '…",
+        (
+            "databases.yaml:19: A sentence has 56 words; up to 55 are read well: "
+            "'word word word word word word word word '…"
+        ),
         "databases.yaml:26: The text has 4 words; 40 to 120 are read well.",
         "databases.yaml:27: The text has 4 words; 40 to 120 are read well.",
     ]
