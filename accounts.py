@@ -192,7 +192,7 @@ class Accounts:
         """
         checked = self._checked_hash(user_id, password)
         with self._store.transaction():
-            administrators = self._store.lock_users_of(Role.ADMIN)
+            administrators = self._store.lock_users_of(Role.ADMIN, also=user_id)
             account = self._locked(user_id, checked)
             if account is None:
                 raise WrongPassword(WRONG_PASSWORD)

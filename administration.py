@@ -158,7 +158,7 @@ class Administration:
     def change_role(self, user_id: int, role: Role, *, actor_id: int | None) -> User:
         """Give an account a role. Raises `NotFound`, and `LastAdministrator` instead of leaving none."""
         with self._store.transaction():
-            administrators = self._store.lock_users_of(Role.ADMIN)
+            administrators = self._store.lock_users_of(Role.ADMIN, also=user_id)
             self._store.lock_learner(user_id)
             user = self._store.user(user_id)
             if role != Role.ADMIN and administrators == [user_id]:

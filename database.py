@@ -25,7 +25,14 @@ BUSY_TIMEOUT_MS = 15_000
 
 CONNECTIONS_KEPT = 8
 """More than work on the database at once in one process, as a rule: those beyond it are opened for a request and closed
-again, and there are at most 10 of them."""
+again."""
+
+MOST_CONNECTIONS = 40
+"""More than the threads of a worker (see gunicorn.conf.py), so that none waits for a connection."""
+
+SILENCE = {"connect_timeout": 5, "keepalives_idle": 10, "keepalives_interval": 5, "tcp_user_timeout": 10_000}
+"""How long PostgreSQL may say nothing on the network before the connection counts as broken: libpq's settings, in
+seconds, the last in milliseconds."""
 
 RESTED_SECONDS = 5.0
 """A connection to PostgreSQL that was not used for longer is asked whether it still answers."""
@@ -84,8 +91,15 @@ class JsonText(TypeDecorator[Any]):
 
 def engine_options(*, is_sqlite: bool) -> dict[str, Any]:
     """What the engine is made with. Statements are never logged with their parameters: those are learners' words."""
-    kept = {} if is_sqlite else {"pool_size": CONNECTIONS_KEPT, "pool_use_lifo": True}
-    return {"hide_parameters": True, **kept}
+    if is_sqlite:
+        return {"hide_parameters": True, "max_overflow": MOST_CONNECTIONS}
+    return {
+        "hide_parameters": True,
+        "pool_size": CONNECTIONS_KEPT,
+        "max_overflow": MOST_CONNECTIONS - CONNECTIONS_KEPT,
+        "pool_use_lifo": True,
+        "connect_args": SILENCE,
+    }
 
 
 def is_of_the_models(_item: object, name: str | None, _kind: str, _reflected: bool, _compared: object) -> bool:

@@ -27,12 +27,16 @@ WATCH_SECONDS = 1.0
 STANDS_STILL_SECONDS = 900.0
 """So long the workers may get nothing done before this command ends; what they were given stays given."""
 
-SHOWN_DIFFERENCES = 50
-"""Of more only the number is told."""
-
 mastery = AppGroup("mastery", help="Mastery records, and the log of answers that they come from.")
+MOST_PROCESSES = 64
+
+
+def _cores() -> int:
+    return min(MOST_PROCESSES, len(os.sched_getaffinity(0)))
+
+
 _processes = click.option(
-    "--processes", type=click.IntRange(1, 64), default=os.cpu_count(), show_default="one for each core"
+    "--processes", type=click.IntRange(1, MOST_PROCESSES), default=_cores, show_default="one for each core"
 )
 
 _app: Flask | None = None
@@ -47,7 +51,7 @@ def verify_all(processes: int) -> None:
     Nothing is changed and nobody waits. Ends with status 1 where there is a difference.
     """
     outcome = _on_all(_verified, processes, "Verifying")
-    click.echo(f"{_looked_at(outcome)}: {_found(outcome)}.")
+    click.echo(f"{_looked_at(outcome)}: {_found(outcome)}")
     if outcome.differences:
         raise click.exceptions.Exit(1)
 
@@ -62,6 +66,8 @@ def replay_all(policy: str, workers: bool, processes: int) -> None:
     Each batch of learners is one transaction. What was interrupted goes on where it stopped when it is run again; what
     is rebuilt already stays as it is. Set MASTERY_POLICY to the same policy, or new answers count by the old one.
     """
+    if services().policy.name != policy:
+        click.echo(f"New answers still count by {services().policy.label}: set MASTERY_POLICY={policy}.", err=True)
     if workers:
         _by_workers(policy)
         return
@@ -69,14 +75,15 @@ def replay_all(policy: str, workers: bool, processes: int) -> None:
     click.echo(f"{_looked_at(outcome)}: {counted(outcome.rebuilt, 'record')} rebuilt by {policy_named(policy).label}.")
     if outcome.differences:
         click.echo("Left alone, for their logs do not lead to them:")
-        click.echo(f"{_found(outcome)}.")
+        click.echo(_found(outcome))
         raise click.exceptions.Exit(1)
-    if services().policy.name != policy:
-        click.echo(f"New answers still count by {services().policy.label}: set MASTERY_POLICY={policy}.", err=True)
 
 
 def _by_workers(policy: str) -> None:
-    """Give all learners out as tasks, and watch in the database how many records are left."""
+    """Give all learners out as tasks, and watch in the database how many records are left.
+
+    Which ones the workers left alone, and why, they write into their logs.
+    """
     try:
         from replay_tasks import rebuild as task
     except ImportError as error:
@@ -167,9 +174,6 @@ def _looked_at(outcome: Outcome) -> str:
 
 def _found(outcome: Outcome) -> str:
     if not outcome.differences:
-        return "each is what its log leads to"
-    lines = [f"{counted(len(outcome.differences), 'difference')}"]
-    lines.extend(str(one) for one in outcome.differences[:SHOWN_DIFFERENCES])
-    if len(outcome.differences) > SHOWN_DIFFERENCES:
-        lines.append(f"and {len(outcome.differences) - SHOWN_DIFFERENCES} more")
-    return "\n".join(lines)
+        return "each is what its log leads to."
+    lines = [f"{counted(outcome.found, 'difference')}.", *map(str, outcome.differences)]
+    return "\n".join([*lines, f"And {outcome.more} more."] if outcome.more else lines)

@@ -376,15 +376,20 @@ class Attempt(db.Model):  # type: ignore[name-defined]
     @property
     def evidence(self) -> AnswerEvidence:
         """What this attempt says of the learner: all that a replay needs."""
-        return AnswerEvidence(
-            semantic_score=self.semantic_score,
-            keyword_score=self.keyword_score,
-            response_time=self.response_time,
-            at=self.created_at.timestamp(),
-            mentioned=tuple(self.mentioned_concepts),
-            missed=tuple(self.missed_concepts),
-            starts_session=self.starts_session,
-        )
+        return evidence_from(self)
+
+
+def evidence_from(row: Any) -> AnswerEvidence:
+    """The evidence of an attempt, from anything that has its columns."""
+    return AnswerEvidence(
+        semantic_score=row.semantic_score,
+        keyword_score=row.keyword_score,
+        response_time=row.response_time,
+        at=row.created_at.timestamp(),
+        mentioned=tuple(row.mentioned_concepts),
+        missed=tuple(row.missed_concepts),
+        starts_session=row.starts_session,
+    )
 
 
 class AskedQuestion(db.Model):  # type: ignore[name-defined]

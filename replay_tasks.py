@@ -5,15 +5,22 @@ RabbitMQ); then `flask mastery replay --policy NAME --workers`. A task that a ma
 given to another, by RabbitMQ at once and by Redis after a while: doing one twice changes nothing.
 """
 
+import logging
 import os
 from functools import cache
 
 from celery import Celery  # type: ignore[import-untyped]
+from dotenv import load_dotenv
 from flask import Flask
+from sqlalchemy.exc import OperationalError
 
 from app import create_app
+from config import ROOT
 from mastery import policy_named
 from replays import rebuild_range
+
+log = logging.getLogger(__name__)
+load_dotenv(ROOT / ".env")
 
 VISIBILITY_SECONDS = int(os.environ.get("CELERY_VISIBILITY_TIMEOUT") or 600)
 """With Redis: how long a task may take before it is taken for lost and given to another worker, within two minutes."""
@@ -29,11 +36,18 @@ celery.conf.update(
 )
 
 
-@celery.task(name="gradus.rebuild")  # type: ignore[untyped-decorator]
+# A database that is away for a while keeps no learner from being rebuilt.
+@celery.task(  # type: ignore[untyped-decorator]
+    name="gradus.rebuild", autoretry_for=(OperationalError,), retry_backoff=True, max_retries=None
+)
 def rebuild(first: int, last: int, policy: str) -> None:
     """Rebuild the learners from `first` to `last` under that policy."""
     with _application().app_context():
-        rebuild_range(_application().extensions["gradus"].store, first, last, policy_named(policy))
+        outcome = rebuild_range(_application().extensions["gradus"].store, first, last, policy_named(policy))
+    for difference in outcome.differences:
+        log.warning("left alone: %s", difference)
+    if outcome.more:
+        log.warning("and %d more were left alone", outcome.more)
 
 
 @cache

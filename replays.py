@@ -5,10 +5,13 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from adaptive_state import Concepts, CorruptConceptDocument, TopicMastery
-from mastery import POLICIES, MasteryPolicy
+from adaptive_state import Concepts, CorruptConceptDocument, TopicMastery, replay
+from mastery import POLICIES, MasteryPolicy, TopicProgress
 from models import PROGRESS_DEFAULTS, UserMastery
 from store import LoggedAnswer, Store
+
+KEPT_DIFFERENCES = 50
+"""Of the differences of many batches."""
 
 LEARNERS_PER_BATCH = 50
 """Learners whose records are rebuilt in one transaction: so many wait for it at most."""
@@ -36,13 +39,22 @@ class Outcome:
     answers: int = 0
     rebuilt: int = 0
     differences: tuple[Difference, ...] = ()
+    more: int = 0
+    """Further differences, of which only the number is kept."""
+
+    @property
+    def found(self) -> int:
+        """How many differences there are."""
+        return len(self.differences) + self.more
 
     def __add__(self, other: "Outcome") -> "Outcome":
+        kept = (*self.differences, *other.differences)[:KEPT_DIFFERENCES]
         return Outcome(
             records=self.records + other.records,
             answers=self.answers + other.answers,
             rebuilt=self.rebuilt + other.rebuilt,
-            differences=self.differences + other.differences,
+            differences=kept,
+            more=self.found + other.found - len(kept),
         )
 
 
@@ -79,7 +91,7 @@ def rebuild(store: Store, user_ids: Sequence[int], policy: MasteryPolicy) -> Out
             if gaps := list(_gaps(row, log)):
                 found.extend(gaps)
             elif not _is_under(row, log, policy):
-                _become(row, _replayed((policy, one) for one in log), log[-1].created_at)
+                _become(row, replay((one.evidence for one in log), policy), log[-1].created_at)
                 row.rebuilt_policy, row.rebuilt_answers = policy.label, len(log)
                 rebuilt += 1
     answers = sum(map(len, logs.values()))
@@ -105,16 +117,45 @@ def differences(row: UserMastery, log: Sequence[LoggedAnswer]) -> Iterator[Diffe
         yield _difference(row, "policy", str(error), None)
         return
     mastery = TopicMastery()
-    for (policy, answer), number in zip(steps, range(1, len(log) + 1), strict=True):
-        mastery = mastery.after(answer.evidence, policy)
-        level = mastery.progress.mastery_level
-        if number > row.rebuilt_answers and level != answer.mastery_after:
-            yield _difference(row, f"mastery_after of answer {number}", answer.mastery_after, level)
+    for policy, answer in steps:
+        before, mastery = mastery, mastery.after(answer.evidence, policy)
+        if answer.ordinal > row.rebuilt_answers:
+            yield from _unlike_noted(row, answer, _noted(answer, before.progress, mastery.progress, policy))
     yield from _unlike_figures(row, mastery)
     yield from _unlike_concepts(row, row.mastery.concepts, mastery.concepts)
     yield from _unlike_derived(row, mastery)
-    if log and row.last_attempt != log[-1].created_at:
-        yield _difference(row, "last_attempt", row.last_attempt, log[-1].created_at)
+    if log:
+        yield from _unlike_times(row, log[-1].created_at)
+
+
+def _noted(
+    answer: LoggedAnswer, before: TopicProgress, after: TopicProgress, policy: MasteryPolicy
+) -> Mapping[str, float | bool | str]:
+    """What an attempt notes beside its evidence, by the rules: see `recording.py`."""
+    evidence = answer.evidence
+    return {
+        "combined_score": policy.combined_score(
+            semantic_score=evidence.semantic_score, keyword_score=evidence.keyword_score
+        ),
+        "correct": policy.is_correct(evidence.keyword_score),
+        "mastery_before": before.mastery_level,
+        "mastery_after": after.mastery_level,
+        "mastery_velocity": after.mastery_velocity,
+        "difficulty_before": before.current_difficulty,
+        "difficulty_after": after.current_difficulty,
+    }
+
+
+def _unlike_noted(row: UserMastery, answer: LoggedAnswer, noted: Mapping[str, Any]) -> Iterator[Difference]:
+    for name, value in noted.items():
+        if answer.noted[name] != value:
+            yield _difference(row, f"{name} of answer {answer.ordinal}", answer.noted[name], value)
+
+
+def _unlike_times(row: UserMastery, at: datetime) -> Iterator[Difference]:
+    for name, value in (("last_attempt", at), ("last_session_date", at), ("last_seen", at.timestamp())):
+        if getattr(row, name) != value:
+            yield _difference(row, name, getattr(row, name), value)
 
 
 def _gaps(row: UserMastery, log: Sequence[LoggedAnswer]) -> Iterator[Difference]:
@@ -126,6 +167,9 @@ def _gaps(row: UserMastery, log: Sequence[LoggedAnswer]) -> Iterator[Difference]
         concepts = row.mastery.concepts
     except CorruptConceptDocument as error:
         yield _difference(row, "concept_masteries", str(error), None)
+        return
+    except ValueError:
+        yield _difference(row, "current_difficulty", row.current_difficulty, None)
         return
     sampled = {name for answer in log for name in (*answer.evidence.mentioned, *answer.evidence.missed)}
     if foreign := sorted(concepts.keys() - sampled):
@@ -140,13 +184,6 @@ def _steps(row: UserMastery, log: Iterable[LoggedAnswer]) -> Iterator[tuple[Mast
         if label is None or label not in by_label:
             raise UnknownPolicyLabel(f"Answer {answer.ordinal} counts by the unknown policy {label!r}.")
         yield by_label[label], answer
-
-
-def _replayed(steps: Iterable[tuple[MasteryPolicy, LoggedAnswer]]) -> TopicMastery:
-    mastery = TopicMastery()
-    for policy, answer in steps:
-        mastery = mastery.after(answer.evidence, policy)
-    return mastery
 
 
 def _is_under(row: UserMastery, log: Sequence[LoggedAnswer], policy: MasteryPolicy) -> bool:

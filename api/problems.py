@@ -10,6 +10,7 @@ from flask import Flask, Response, current_app, g, request
 from flask_limiter import RateLimitExceeded
 from marshmallow import Schema, fields
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm.exc import StaleDataError
 from werkzeug.exceptions import HTTPException
 from werkzeug.http import HTTP_STATUS_CODES
@@ -106,6 +107,7 @@ KINDS: dict[type[Exception], Kind] = {
         detail="The database does not answer. Please repeat the request, under its Idempotency-Key if it had one.",
     ),
 }
+KINDS[PoolTimeout] = KINDS[OperationalError]
 STORAGE_FULL = Kind(
     503,
     "storage-full",

@@ -1,20 +1,28 @@
 """The shelf of replays: records and logs of many learners at once."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import exists, func, or_, select
 
 from adaptive_state import AnswerEvidence
-from models import Attempt, User, UserMastery
+from models import Attempt, User, UserMastery, evidence_from
 from store.transactions import Transactions
 
+_NOTED = (
+    Attempt.combined_score,
+    Attempt.correct,
+    Attempt.mastery_before,
+    Attempt.mastery_after,
+    Attempt.mastery_velocity,
+    Attempt.difficulty_before,
+    Attempt.difficulty_after,
+)
 _LOGGED = (
     Attempt.mastery_id,
     Attempt.ordinal,
     Attempt.policy,
-    Attempt.mastery_after,
     Attempt.created_at,
     Attempt.semantic_score,
     Attempt.keyword_score,
@@ -22,18 +30,22 @@ _LOGGED = (
     Attempt.mentioned_concepts,
     Attempt.missed_concepts,
     Attempt.starts_session,
+    *_NOTED,
 )
 
 
 @dataclass(frozen=True, kw_only=True)
 class LoggedAnswer:
-    """An answer of a record's log: its place from 1, its evidence, and what was noted when it was recorded."""
+    """An answer of a record's log: its place from 1, its evidence, and what was noted when it was recorded.
+
+    `noted` are the figures of the attempt that follow from the evidence, by their names.
+    """
 
     ordinal: int
     policy: str
-    mastery_after: float
     created_at: datetime
     evidence: AnswerEvidence
+    noted: Mapping[str, float | bool | str]
 
 
 class ReplayShelf(Transactions):
@@ -44,9 +56,16 @@ class ReplayShelf(Transactions):
         return self._session.scalar(select(func.count(UserMastery.user_id.distinct()))) or 0
 
     def count_not_under(self, label: str) -> int:
-        """How many records are not rebuilt under the policy of that label."""
+        """How many records are not rebuilt under the policy of that label, or have newer answers under another."""
         other = or_(UserMastery.rebuilt_policy.is_(None), UserMastery.rebuilt_policy != label)
-        return self._session.scalar(select(func.count()).where(other, UserMastery.questions_attempted > 0)) or 0
+        newer = exists().where(
+            Attempt.user_id == UserMastery.user_id,
+            Attempt.mastery_id == UserMastery.id,
+            Attempt.ordinal > UserMastery.rebuilt_answers,
+            Attempt.policy != label,
+        )
+        answered = UserMastery.questions_attempted > 0
+        return self._session.scalar(select(func.count()).where(answered, or_(other, newer))) or 0
 
     def practised(self, size: int, *, first: int = 1, last: int | None = None) -> Iterator[list[int]]:
         """The ids of all learners who have a mastery record, or of those between two ids, in batches of that size."""
@@ -80,17 +99,9 @@ class ReplayShelf(Transactions):
                 LoggedAnswer(
                     ordinal=row.ordinal,
                     policy=row.policy,
-                    mastery_after=row.mastery_after,
                     created_at=row.created_at,
-                    evidence=AnswerEvidence(
-                        semantic_score=row.semantic_score,
-                        keyword_score=row.keyword_score,
-                        response_time=row.response_time,
-                        at=row.created_at.timestamp(),
-                        mentioned=tuple(row.mentioned_concepts),
-                        missed=tuple(row.missed_concepts),
-                        starts_session=row.starts_session,
-                    ),
+                    evidence=evidence_from(row),
+                    noted={column.key: getattr(row, column.key) for column in _NOTED},
                 )
             )
         return logs

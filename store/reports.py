@@ -72,10 +72,14 @@ class ReportShelf(Transactions):
         """SQLite before 3.34 cannot find parts of words by an index."""
         return inspect(self._session.connection()).has_table(SEARCH)
 
-    def lock_users_of(self, role: str) -> list[int]:
-        """The ids of the accounts of a role, which keep it until the transaction ends. Call it before other locks."""
-        query = select(User.id).where(User.role == role).order_by(User.id).with_for_update(key_share=True)
-        return list(self._session.scalars(query))
+    def lock_users_of(self, role: str, *, also: int) -> list[int]:
+        """The ids of the accounts of a role, which keep it until the transaction ends. Call it before other locks.
+
+        `also` is another account that will be locked: all are locked in the order of their ids, as everywhere.
+        """
+        query = select(User.id, User.role).where(or_(User.role == role, User.id == also)).order_by(User.id)
+        rows = self._session.execute(query.with_for_update(key_share=True)).all()
+        return [row.id for row in rows if row.role == role]
 
     def audit_page(self, *, limit: int, after: Place | None = None) -> Page[AuditEntry]:
         """The audit log, newest first."""

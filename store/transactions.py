@@ -45,6 +45,7 @@ class Transactions:
             yield
             return
         session.rollback()
+        session.expire_all()
         session.info[WRITES] = True
         claim = session.info.get(UNIT)
         try:

@@ -55,7 +55,7 @@ class PostgresServer:
             time.sleep(0.05)
 
     def kill(self) -> None:
-        """End the server and all of its processes at once, as a power failure does."""
+        """End the server and all of its processes at once."""
         assert self.process is not None
         for pid in _family(self.process.pid):
             with suppress(ProcessLookupError):

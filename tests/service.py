@@ -119,7 +119,7 @@ class Service(Endpoint):
                 os.kill(pid, signal.SIGCONT)
 
     def crash(self) -> None:
-        """End it and its workers at once, as a power failure does."""
+        """End it and its workers at once."""
         for pid in (self.process.pid, *self.workers):
             os.kill(pid, signal.SIGKILL)
         self.process.wait(timeout=60)

@@ -237,7 +237,7 @@ def test_the_command_tells_of_each_difference_and_fails(any_app: Flask) -> None:
     change(any_app, ada, correct_count=99)
     result = run(any_app, "verify", "--processes", "1")
     assert result.exit_code == 1
-    assert "2 records, 12 answers: 1 difference\n" in result.stdout
+    assert "2 records, 12 answers: 1 difference.\n" in result.stdout
     assert f"Learner {ada}, dbms, correct_count: 99; by the log " in result.stdout
 
 
