@@ -195,6 +195,12 @@ class AnswerEvidence:
     missed: tuple[str, ...] = ()
     starts_session: bool = False
 
+    @property
+    def outcomes(self) -> tuple[tuple[str, float], ...]:
+        """Each sampled concept with 1 where it was mentioned and 0 where it was missed, by name: an order that tells
+        nothing of the outcomes, as each of them is foretold from those before it."""
+        return tuple(sorted([(name, 1.0) for name in self.mentioned] + [(name, 0.0) for name in self.missed]))
+
 
 @dataclass(frozen=True, kw_only=True)
 class TopicMastery:

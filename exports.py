@@ -68,6 +68,7 @@ SECTIONS: Mapping[str, Section] = MappingProxyType(
         "masteries": Section(table_name="user_masteries", order="topic"),
         "sessions": Section(table_name="interview_sessions", order="id"),
         "attempts": Section(table_name="attempts", order="id"),
+        "forecasts": Section(table_name="forecasts", order="topic"),
         "questions_asked": Section(table_name="asked_questions", order="last_asked_at"),
         "audit_events": Section(table_name="audit_events", order="id"),
     }

@@ -1,8 +1,8 @@
 """Forecast: the probability that a learner's next attempt succeeds, learned online from an empty start.
 
 The logit is a sum of Gaussian terms: what is the learner's own (ability, a bonus for each concept) and what all
-learners share (difficulty of concepts and questions, slopes of what the history of answers says). Each outcome moves every
-term by a step of an extended Kalman filter with a diagonal covariance. Cost of a step: some forty terms, whatever
+learners share (difficulty of concepts and questions, slopes of what the history of answers says). Each outcome moves
+every term by a step of an extended Kalman filter with a diagonal covariance. Cost of a step: some forty terms, whatever
 the history. Where the formulas come from: docs/decisions/0014-forecast.md.
 """
 
@@ -24,6 +24,10 @@ SLOPE = 0.02
 PATTERN = 0.1
 """Prior variance of what is known only by counting: how much a pattern of past outcomes says."""
 CONCEPT_SLOPE = 0.05
+QUESTION = 0.7
+"""Prior variance of a question's difficulty."""
+BINS = 10
+"""Parts into which forecasts are sorted to compare them with outcomes."""
 DECAY_CONCEPT, DECAY_SLOW, DECAY_FAST = 0.7, 0.93, 0.7
 """How much of a running success rate an outcome leaves standing."""
 GHOST = 0.5
@@ -218,6 +222,10 @@ class SharedTerms:
         """Take more evidence in. Evidence adds up, in whatever order it comes."""
         merge_evidence(self._evidence, evidence)
 
+    def evidence(self, name: str) -> Evidence:
+        """What is known of a term beyond its prior."""
+        return self._evidence.get(name, (0.0, 0.0))
+
     def belief(self, name: str, mean: float, variance: float) -> OwnTerm:
         """Mean and variance of a term with that prior."""
         found = self._evidence.get(name)
@@ -263,7 +271,7 @@ def shared_terms(learner: LearnerForecast, concept: str, question: str | None, a
     history = learner.concept(concept)
     terms = [("base", 1.0, 0.0, 1.0), (concept_term(concept), -1.0, 0.0, 0.6)]
     if question is not None:
-        terms.append((question_term(question), -1.0, 0.0, 0.7))
+        terms.append((question_term(question), -1.0, 0.0, QUESTION))
     terms += _concept_slopes(learner, concept, history, at)
     terms += _learner_slopes(learner, history)
     terms += _patterns(learner, concept, history)
@@ -278,6 +286,29 @@ def concept_term(concept: str) -> str:
 def question_term(question: str) -> str:
     """The name of a question's difficulty among the shared terms."""
     return f"question:{question}"
+
+
+def discrimination_term(question: str) -> str:
+    """Under which name is kept how well a question tells learners apart."""
+    return f"discrimination:{question}"
+
+
+def part_of(term: str) -> str:
+    """To which concept ("concept:…") or question ("question:…") a term belongs; empty for what belongs to a topic."""
+    kind, _, rest = term.partition(":")
+    if kind in ("concept", "new", "successes", "recent", "steps"):
+        return concept_term(rest) if rest else ""
+    if kind == "after":
+        return concept_term(rest.rpartition(":")[0])
+    return question_term(rest) if kind in ("question", "discrimination") else ""
+
+
+def by_part(evidence: Mapping[str, Evidence]) -> dict[str, dict[str, Evidence]]:
+    """The evidence, by what it belongs to."""
+    parts: dict[str, dict[str, Evidence]] = {}
+    for term, more in evidence.items():
+        parts.setdefault(part_of(term), {})[term] = more
+    return parts
 
 
 def _concept_slopes(learner: LearnerForecast, concept: str, history: ConceptHistory, at: float | None) -> list[Term]:
@@ -372,11 +403,69 @@ def step(
     met = shared_terms(learner, concept, question, at)
     shared = terms.meet(met)
     prediction = Prediction.of(learner, concept, shared)
+    learned = terms.learned(met, prediction, outcome)
+    own = learner.ability[0] + learner.concept(concept).bonus[0]
+    learned.update(_checks(prediction.probability, own, question, outcome))
     return Step(
         learner=learner.after(concept, outcome=outcome, at=at, shared=shared),
         shared=shared,
         probability=prediction.probability,
-        learned=terms.learned(met, prediction, outcome),
+        learned=learned,
+    )
+
+
+def _checks(probability: float, own: float, question: str | None, outcome: float) -> dict[str, Evidence]:
+    """What tells whether forecasts and questions are any good; no forecast is made of it."""
+    place = min(int(probability * BINS), BINS - 1)
+    checks = {f"foretold:{place}": (1.0, probability), f"happened:{place}": (1.0, outcome)}
+    if question is not None:
+        curvature = probability * (1 - probability)
+        checks[discrimination_term(question)] = (own * own * curvature, own * (outcome - probability))
+    return checks
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReliabilityBin:
+    """Forecasts of one tenth of [0, 1]: how many, their mean, and the mean of the outcomes that followed."""
+
+    count: int
+    foretold: float
+    happened: float
+
+
+def reliability(terms: SharedTerms) -> list[ReliabilityBin]:
+    """The reliability curve, lowest forecasts first; tenths without a forecast are left out."""
+    curve = []
+    for place in range(BINS):
+        count, foretold = terms.evidence(f"foretold:{place}")
+        if count:
+            happened = terms.evidence(f"happened:{place}")[1]
+            curve.append(ReliabilityBin(count=round(count), foretold=foretold / count, happened=happened / count))
+    return curve
+
+
+@dataclass(frozen=True, kw_only=True)
+class QuestionFigures:
+    """A question's difficulty (a logit; above 0 is harder than its concepts) with its standard deviation, and its
+    discrimination: 1 where it tells able learners from others as expected, near 0 or below where it does not."""
+
+    difficulty: float
+    deviation: float
+    discrimination: float
+
+
+def question_figures(terms: SharedTerms, question: str) -> QuestionFigures | None:
+    """What the answers say of a question; None before the first.
+
+    Discrimination is one Newton step from 1 on the log-likelihood of the slope of the learner's own terms, under a
+    Gaussian prior of variance 1/4.
+    """
+    if not terms.evidence(question_term(question))[0]:
+        return None
+    mean, variance = terms.belief(question_term(question), 0.0, QUESTION)
+    information, weighted = terms.evidence(discrimination_term(question))
+    return QuestionFigures(
+        difficulty=mean, deviation=math.sqrt(variance), discrimination=1 + weighted / (information + 4.0)
     )
 
 

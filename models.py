@@ -364,6 +364,8 @@ class Attempt(db.Model):  # type: ignore[name-defined]
     estimated_grade: Mapped[float | None] = mapped_column(Float)
     grounds: Mapped[dict[str, Any] | None] = mapped_column(JsonText)
     """Why the scores are what they are; None where a client brought its own, and in attempts before there was any."""
+    foretold: Mapped[dict[str, list[float]] | None] = mapped_column(JsonText)
+    """By concept the probability that was foretold, and mean and variance of what the shared terms gave to it."""
     scorer: Mapped[str] = mapped_column(String(100))
     policy: Mapped[str] = mapped_column(String(32))
     mastery_before: Mapped[float] = mapped_column(Float)
@@ -390,6 +392,31 @@ def evidence_from(row: Any) -> AnswerEvidence:
         missed=tuple(row.missed_concepts),
         starts_session=row.starts_session,
     )
+
+
+class Forecast(db.Model):  # type: ignore[name-defined]
+    """What the forecast remembers of a learner in a topic: see `LearnerForecast`. It goes with the mastery record."""
+
+    __tablename__ = "forecasts"
+
+    user_id: Mapped[int] = _owner(primary_key=True)
+    topic: Mapped[str] = mapped_column(String(64), primary_key=True)
+    state: Mapped[dict[str, Any]] = mapped_column(JsonText)
+
+
+class SharedForecast(db.Model):  # type: ignore[name-defined]
+    """What answers of all learners say of a topic, of one of its concepts or of a question (`part`), by shared term.
+
+    `slot` spreads the learners as in `ConceptCount`: what is known is the sum over the slots.
+    """
+
+    __tablename__ = "shared_forecasts"
+
+    topic: Mapped[str] = mapped_column(String(64), primary_key=True)
+    part: Mapped[str] = mapped_column(String(110), primary_key=True)
+    slot: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    evidence: Mapped[dict[str, Any]] = mapped_column(JsonText)
+    changed_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
 class AskedQuestion(db.Model):  # type: ignore[name-defined]

@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from adaptive_state import AnswerEvidence
+from forecast import Evidence, merge_evidence, part_of, step
 from mastery import Difficulty, MasteryPolicy, TopicProgress, capped_response_time
 from models import Attempt, UserMastery
 from question_bank import QuestionBank
@@ -67,11 +68,45 @@ def record_answer(
     after = before.after(evidence, policy)
     row.become(after, at=given.at)
     attempt = _attempt(user_id, row.id, given, evidence, before.progress, after.progress, policy)
+    attempt.foretold = step_forecast(store, user_id, given, evidence, bank)
     store.add_attempt(attempt)
     known = _known_concepts(bank, given.topic)  # statistics over all learners show no words that one of them made up
     mentioned, missed = known.intersection(evidence.mentioned), known.intersection(evidence.missed)
     store.count_concepts(user_id, given.topic, mentioned=mentioned, missed=missed)
     return RecordedAnswer(record=row, attempt=attempt, before=before.progress, after=after.progress)
+
+
+def step_forecast(
+    store: Store, user_id: int, given: GivenAnswer, evidence: AnswerEvidence, bank: QuestionBank
+) -> dict[str, list[float]]:
+    """Step the learner's forecast by the answer, concept by concept; what was foretold, as `Attempt.foretold` has it.
+
+    All learners learn from it only what the bank has: nobody's own words become shared terms.
+    """
+    topic = bank.topics.get(given.topic)
+    known = set(topic.concept_by_name) if topic else set()
+    question = given.question_id if topic and given.question_id in topic.question_by_id else None
+    terms = store.shared_terms(given.topic, now=given.at)
+    learner = store.forecast(user_id, given.topic)
+    foretold: dict[str, list[float]] = {}
+    learned: dict[str, Evidence] = {}
+    for concept, outcome in evidence.outcomes:
+        done = step(learner, terms, concept, question=question, outcome=outcome, at=evidence.at)
+        learner = done.learner
+        foretold[concept] = [done.probability, done.shared.mean, done.shared.variance]
+        if concept in known:
+            merge_evidence(learned, {term: more for term, more in done.learned.items() if _is_shared(term, known)})
+    if foretold:
+        store.keep_forecast(user_id, given.topic, learner)
+    if learned:
+        store.share_evidence(user_id, given.topic, learned, at=given.at)
+    return foretold
+
+
+def _is_shared(term: str, known: set[str]) -> bool:
+    """Whether a term names no concept but those of the bank."""
+    kind, _, concept = part_of(term).partition(":")
+    return kind != "concept" or concept in known
 
 
 def _known_concepts(bank: QuestionBank, slug: str) -> set[str]:

@@ -64,6 +64,7 @@ def reset_mastery(
     with store.transaction():
         store.lock_learner(user_id)
         removed = store.delete_masteries(user_id, None if topic == RESERVED_TOPIC else topic)
+        store.delete_forecasts(user_id, None if topic == RESERVED_TOPIC else topic)
         event = store.add_audit_event(
             AuditEvent(
                 at=at,

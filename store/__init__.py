@@ -6,6 +6,7 @@ from store.challenges import ChallengeShelf
 from store.counts import CountShelf, LevelCount, MissedConcept
 from store.deletions import DeletionShelf
 from store.exports import ExportShelf
+from store.forecasts import ForecastShelf
 from store.practice import DEBUGGING, PracticeShelf, SessionPage
 from store.reads import ReadShelf, Shown, SignedIn
 from store.replays import LoggedAnswer, ReplayShelf
@@ -26,6 +27,7 @@ class Store(
     ReportShelf,
     ReadShelf,
     ReplayShelf,
+    ForecastShelf,
 ):
     """Loads and saves, one shelf for each area."""
 

@@ -3,16 +3,18 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Executable, delete, event, inspect
+from sqlalchemy import Executable, bindparam, delete, event, inspect, select, update
 from sqlalchemy.orm import Session, object_session
 
 from counts import UNITS, AccountCount, MasteryCount, in_units, slot_of
 from database import Base
+from forecast import Evidence, by_part, merge_evidence
 from mastery import POLICIES, MasteryPolicy
-from models import ConceptCount, User, UserMastery, db, policy_in_force
+from models import ConceptCount, SharedForecast, User, UserMastery, db, policy_in_force
 from store.transactions import insert_in
 
 CHANGES = "gradus_counts"
@@ -27,14 +29,16 @@ MasteryKey = tuple[str, str, str, int]
 
 @dataclass(frozen=True)
 class Changes:
-    """What a transaction adds to the counters: learners and billionths of mastery by level, accounts by role, and how
-    often concepts were mentioned and missed."""
+    """What a transaction adds to the counters: learners and billionths of mastery by level, accounts by role, how
+    often concepts were mentioned and missed, and what answers say of the forecast's shared terms."""
 
     learners: Counter[MasteryKey] = field(default_factory=Counter)
     units: Counter[MasteryKey] = field(default_factory=Counter)
     accounts: Counter[tuple[str, int]] = field(default_factory=Counter)
     mentioned: Counter[ConceptKey] = field(default_factory=Counter)
     missed: Counter[ConceptKey] = field(default_factory=Counter)
+    evidence: dict[tuple[str, int], dict[str, Evidence]] = field(default_factory=dict)
+    learned_at: list[datetime] = field(default_factory=list)
 
     def count_level(self, row: UserMastery, mastery_level: float, learners: int) -> None:
         """A learner comes to a level (1), or leaves it (−1)."""
@@ -57,6 +61,8 @@ class Changes:
         for key in levels:
             if self.learners[key] < 0:
                 _forget_if_empty(session, key)
+        for (topic, slot), evidence in sorted(self.evidence.items()):
+            _add_evidence(session, topic, slot, evidence, at=max(self.learned_at))
         roles = [key for key in sorted(self.accounts) if self.accounts[key]]
         add_to(session, AccountCount, map(self._role_row, roles), amounts=("accounts",))
 
@@ -70,6 +76,43 @@ class Changes:
 
     def _role_row(self, key: tuple[str, int]) -> dict[str, Any]:
         return {"role": key[0], "slot": key[1], "accounts": self.accounts[key]}
+
+
+def _add_evidence(session: Session, topic: str, slot: int, evidence: dict[str, Evidence], *, at: datetime) -> None:
+    """Add to the rows of a slot, which are locked from here to the commit; they are made where they are missing."""
+    parts = by_part(evidence)
+    connection = session.connection()
+    keys = {"topic": topic, "slot": slot, "parts": sorted(parts)}
+    stored = {row.part: row.evidence for row in connection.execute(_EVIDENCE, keys)}
+    if missing := [part for part in sorted(parts) if part not in stored]:
+        empty = insert_in(session.get_bind().dialect.name)(SharedForecast).on_conflict_do_nothing()
+        new = [{"topic": topic, "part": part, "slot": slot, "evidence": {}, "changed_at": at} for part in missing]
+        connection.execute(empty, new)
+        stored = {row.part: row.evidence for row in connection.execute(_EVIDENCE, keys)}
+    rows = []
+    for part in sorted(parts):
+        known = {name: (pair[0], pair[1]) for name, pair in stored[part].items()}
+        merge_evidence(known, parts[part])
+        rows.append({"of_topic": topic, "of_slot": slot, "of_part": part, "evidence": known, "changed_at": at})
+    connection.execute(_LEARN, rows)
+
+
+_SHARED = SharedForecast.__table__
+_EVIDENCE = (
+    select(_SHARED.c.part, _SHARED.c.evidence)
+    .where(
+        _SHARED.c.topic == bindparam("topic"),
+        _SHARED.c.slot == bindparam("slot"),
+        _SHARED.c.part.in_(bindparam("parts", expanding=True)),
+    )
+    .order_by(_SHARED.c.part)
+    .with_for_update()
+)
+_LEARN = update(_SHARED).where(
+    _SHARED.c.topic == bindparam("of_topic"),
+    _SHARED.c.part == bindparam("of_part"),
+    _SHARED.c.slot == bindparam("of_slot"),
+)
 
 
 def _forget_if_empty(session: Session, key: MasteryKey) -> None:

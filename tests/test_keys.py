@@ -14,6 +14,7 @@ WHOLE = {
     "users": "its id is the user_id, but names are unique among all learners: every machine has to see it whole",
     "audit_events": "the log of the administrators: events outlive the accounts that they are about",
     "concept_counts": "counts over all learners: as many rows as the bank has concepts, times 16",
+    "shared_forecasts": "what all learners say together: as many rows as concepts and questions, times 16",
     "mastery_counts": "counts over all learners: as many rows as there are topics and levels, times 16",
     "account_counts": "counts over all accounts: a few rows",
     "counted_policies": "the policies by which is counted: a few rows",
@@ -28,7 +29,14 @@ WHOLE = {
 
 SPREAD = sorted(TABLES.keys() - WHOLE.keys())
 
-REFERENCES = WHOLE.keys() - {"audit_events", "concept_counts", "mastery_counts", "account_counts", "counted_policies"}
+REFERENCES = WHOLE.keys() - {
+    "audit_events",
+    "concept_counts",
+    "shared_forecasts",
+    "mastery_counts",
+    "account_counts",
+    "counted_policies",
+}
 """Tables of which every machine has a copy, so that rows anywhere may refer to them."""
 
 

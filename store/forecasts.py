@@ -1,0 +1,119 @@
+"""The shelf of forecasts: each learner's own state, and what all learners share, of which a process keeps a copy."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import cached_property
+from typing import Any
+
+from sqlalchemy import Executable, bindparam, delete, select
+
+from counts import slot_of
+from forecast import Evidence, LearnerForecast, SharedTerms, merge_evidence
+from models import Forecast, SharedForecast
+from store.counting import changes_of
+from store.transactions import Inserting, Transactions
+
+SHARED_FOR = timedelta(seconds=10)
+"""For so long a process foretells by its copy of the shared terms before it asks what has changed."""
+OVERLAP = timedelta(minutes=5)
+"""Clocks of machines differ, and transactions take their time: changes of so long before are looked at again."""
+
+_FORECASTS, _SHARED = Forecast.__table__, SharedForecast.__table__
+_OF_LEARNER = select(_FORECASTS.c.topic, _FORECASTS.c.state).where(_FORECASTS.c.user_id == bindparam("user_id"))
+_OF_TOPIC = _OF_LEARNER.where(_FORECASTS.c.topic == bindparam("topic"))
+_CHANGED = select(_SHARED.c.part, _SHARED.c.slot, _SHARED.c.evidence).where(
+    _SHARED.c.topic == bindparam("topic"), _SHARED.c.changed_at >= bindparam("since")
+)
+_ALL_SHARED = select(_SHARED.c.part, _SHARED.c.slot, _SHARED.c.evidence).where(_SHARED.c.topic == bindparam("topic"))
+
+
+def _keep(insert: Inserting) -> Executable:
+    kept = insert(Forecast)
+    return kept.on_conflict_do_update(
+        index_elements=[Forecast.user_id, Forecast.topic], set_={"state": kept.excluded.state}
+    )
+
+
+@dataclass
+class KeptTerms:
+    """A process's copy of a topic's shared terms, and the rows from which it is summed."""
+
+    looked_at: datetime
+    terms: SharedTerms = field(default_factory=SharedTerms)
+    rows: dict[tuple[str, int], dict[str, Evidence]] = field(default_factory=dict)
+
+    def take(self, part: str, slot: int, evidence: Mapping[str, Iterable[float]]) -> None:
+        """Put a row in the place of what was known of it."""
+        fresh: dict[str, Evidence] = {name: _pair(values) for name, values in evidence.items()}
+        stale = self.rows.get((part, slot), {})
+        if fresh == stale:
+            return
+        more = dict(fresh)
+        merge_evidence(more, {name: (-information, -weighted) for name, (information, weighted) in stale.items()})
+        self.terms.add(more)
+        self.rows[part, slot] = fresh
+
+
+def _pair(values: Iterable[float]) -> Evidence:
+    information, weighted = values
+    return information, weighted
+
+
+class ForecastShelf(Transactions):
+    """Loads and saves what forecasts are made from: see docs/decisions/0014-forecast.md."""
+
+    @cached_property
+    def _kept_terms(self) -> dict[str, KeptTerms]:
+        """By topic."""
+        return {}
+
+    def forecast(self, user_id: int, topic: str) -> LearnerForecast:
+        """What is remembered of a learner in a topic; a fresh state where there is none."""
+        with self.reading() as connection:
+            row = connection.execute(_OF_TOPIC, {"user_id": user_id, "topic": topic}).one_or_none()
+        return LearnerForecast() if row is None else LearnerForecast.from_document(row.state)
+
+    def forecasts(self, user_id: int) -> dict[str, LearnerForecast]:
+        """What is remembered of a learner, by topic."""
+        with self.reading() as connection:
+            rows = connection.execute(_OF_LEARNER, {"user_id": user_id}).all()
+        return {row.topic: LearnerForecast.from_document(row.state) for row in sorted(rows, key=lambda row: row.topic)}
+
+    def keep_forecast(self, user_id: int, topic: str, state: LearnerForecast) -> None:
+        """Save it. The learner must be locked."""
+        values = {"user_id": user_id, "topic": topic, "state": state.to_document()}
+        self._session.connection().execute(self.in_dialect(_keep), values)
+
+    def delete_forecasts(self, user_id: int, topic: str | None) -> None:
+        """Forget one topic, or all (None). What all learners share stays."""
+        query = delete(Forecast).where(Forecast.user_id == user_id)
+        self._session.execute(query if topic is None else query.where(Forecast.topic == topic))
+
+    def shared_terms(self, topic: str, *, now: datetime) -> SharedTerms:
+        """The shared terms of a topic as they were at most `SHARED_FOR` ago; not to be changed."""
+        kept = self._kept_terms.get(topic)
+        if kept is None or not now - SHARED_FOR < kept.looked_at <= now:
+            kept = self._look_again(topic, kept, now)
+        return kept.terms
+
+    def _look_again(self, topic: str, kept: KeptTerms | None, now: datetime) -> KeptTerms:
+        values: dict[str, Any] = {"topic": topic}
+        query = _ALL_SHARED
+        if kept is not None and kept.looked_at <= now:
+            query, values["since"] = _CHANGED, kept.looked_at - OVERLAP
+        else:
+            kept = KeptTerms(looked_at=now)
+        with self.reading() as connection:
+            rows = connection.execute(query, values).all()
+        for row in rows:
+            kept.take(row.part, row.slot, row.evidence)
+        kept.looked_at = now
+        self._kept_terms[topic] = kept
+        return kept
+
+    def share_evidence(self, user_id: int, topic: str, evidence: Mapping[str, Evidence], *, at: datetime) -> None:
+        """Add what an answer says of the shared terms, when the transaction commits."""
+        changes = changes_of(self._session)
+        merge_evidence(changes.evidence.setdefault((topic, slot_of(user_id)), {}), evidence)
+        changes.learned_at.append(at)
