@@ -13,7 +13,7 @@ from models import Attempt, InterviewSession
 from question_bank import QuestionBank
 from recording import GivenAnswer, record_answer
 from scoring import Scorer
-from selection import choose_question, plan_topics
+from selection import Selection, SelectionRule, choose_by_forecast, choose_question, plan_topics
 from store import Store
 
 QUESTIONS_PER_TOPIC = 3
@@ -88,12 +88,14 @@ class AdaptiveInterviewController:
         policy: MasteryPolicy,
         clock: Callable[[], datetime],
         chance: Callable[[str], random.Random] = random.Random,
+        selection: SelectionRule = SelectionRule.DOCUMENTED,
     ) -> None:
         self._store = store
         self._scorer = scorer
         self._policy = policy
         self._clock = clock
         self._chance = chance
+        self._selection = selection
 
     def start(
         self,
@@ -103,8 +105,9 @@ class AdaptiveInterviewController:
         topics: Sequence[str] | None,
         max_questions: int,
         max_minutes: int,
+        selection: str | None = None,
     ) -> tuple[InterviewSession, AskedQuestionView | None]:
-        """A new session and its first question.
+        """A new session and its first question; `selection` is a `SelectionRule`, the configured one where it is None.
 
         Without topics the service plans all of the bank's, lowest mastery first. Raises `UnknownTopic`, and
         `NothingToAsk` when no question can be asked.
@@ -116,7 +119,8 @@ class AdaptiveInterviewController:
             self._store.lock_learner(user_id)
             asked_topics = [topic.slug for topic in bank if topic.active_questions]
             planned = chosen or plan_topics(self._store.mastery_levels(user_id), asked_topics)
-            state = self._ask(user_id, AdaptiveInterviewState(topics=planned), planned, bank, at=now)
+            fresh = AdaptiveInterviewState(topics=planned, selection=SelectionRule(selection or self._selection))
+            state = self._ask(user_id, fresh, planned, bank, at=now)
             if state is None:
                 raise NothingToAsk("There is no question in the chosen topics.")
             session = InterviewSession(
@@ -264,19 +268,8 @@ class AdaptiveInterviewController:
         for topic in topics:
             record = self._store.mastery(user_id, topic)
             mastery = record.mastery if record else TopicMastery()
-            last_asked = self._store.last_asked(user_id, topic)
-            seed = f"{user_id}/{topic}/{mastery.progress.questions_attempted}/{len(last_asked)}/{len(state.asked)}"
             moved = state if topic == state.topic else state.on_topic(topic, mastery.progress.current_difficulty)
-            selection = choose_question(
-                bank.topic(topic),
-                mastery,
-                difficulty=moved.current_difficulty,
-                asked=moved.asked,
-                last_asked=last_asked,
-                now=at.timestamp(),
-                chance=self._chance(seed),
-                policy=self._policy,
-            )
+            selection = self._select(user_id, moved, mastery, bank, at=at)
             if selection is not None:
                 self._store.note_asked(user_id, selection.question, at=at)
                 return moved.asking(
@@ -288,6 +281,34 @@ class AdaptiveInterviewController:
                     )
                 )
         return None
+
+    def _select(
+        self, user_id: int, state: AdaptiveInterviewState, mastery: TopicMastery, bank: QuestionBank, *, at: datetime
+    ) -> Selection | None:
+        topic = state.topic
+        last_asked = self._store.last_asked(user_id, topic)
+        seed = f"{user_id}/{topic}/{mastery.progress.questions_attempted}/{len(last_asked)}/{len(state.asked)}"
+        if state.selection == SelectionRule.FORECAST:
+            return choose_by_forecast(
+                bank.topic(topic),
+                self._store.forecast(user_id, topic),
+                self._store.shared_terms(topic, now=at),
+                asked=state.asked,
+                last_asked=last_asked,
+                now=at.timestamp(),
+                chance=self._chance(seed),
+                policy=self._policy,
+            )
+        return choose_question(
+            bank.topic(topic),
+            mastery,
+            difficulty=state.current_difficulty,
+            asked=state.asked,
+            last_asked=last_asked,
+            now=at.timestamp(),
+            chance=self._chance(seed),
+            policy=self._policy,
+        )
 
     def _complete(self, session: InterviewSession, *, at: datetime) -> Action:
         complete_session(session, self._store.attempts(session.user_id, session.id), at=at)

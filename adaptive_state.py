@@ -38,6 +38,7 @@ class SessionDocument(TypedDict):
     asked: list[str]
     counted_in: dict[str, int]
     open_question: NotRequired["OpenQuestionDocument | None"]
+    selection: NotRequired[str]
 
 
 class OpenQuestionDocument(TypedDict):
@@ -269,6 +270,8 @@ class AdaptiveInterviewState:
     counted_in: Mapping[str, int] = field(default_factory=dict)
     """Per topic, the mastery record whose `sessions_attempted` already counts this session."""
     open_question: OpenQuestion | None = None
+    selection: str = "documented"
+    """How the session's questions are chosen."""
 
     def on_topic(self, topic: str, difficulty: Difficulty) -> "AdaptiveInterviewState":
         """The session moves to a topic and takes over its difficulty; the session's own streak restarts."""
@@ -324,6 +327,7 @@ class AdaptiveInterviewState:
             "questions_on_topic": self.questions_on_topic,
             "asked": list(self.asked),
             "counted_in": dict(self.counted_in),
+            "selection": self.selection,
             "open_question": None
             if question is None
             else {
@@ -347,6 +351,7 @@ class AdaptiveInterviewState:
             questions_on_topic=document["questions_on_topic"],
             asked=tuple(document["asked"]),
             counted_in=document["counted_in"],
+            selection=document.get("selection", "documented"),
             open_question=None
             if question is None
             else OpenQuestion(

@@ -25,6 +25,8 @@ from metrics import MeasuredScorer, Metrics
 from models import db
 from observations import Observer
 from pages import blueprint as pages
+from reviews import Reviews
+from selection import SelectionRule
 from store import Store, utc_now
 
 EXPOSED_HEADERS = (
@@ -117,9 +119,16 @@ def _wire(settings: Settings, encoder: ModelEncoder, clock: Callable[[], datetim
         store=store,
         accounts=Accounts(store=store, clock=clock, refresh_lifetime=settings.refresh_token_lifetime, hasher=hasher),
         administration=Administration(store=store, encoder=encoder, policy=settings.policy, clock=clock),
-        controller=AdaptiveInterviewController(store=store, scorer=scorer, policy=settings.policy, clock=clock),
+        controller=AdaptiveInterviewController(
+            store=store,
+            scorer=scorer,
+            policy=settings.policy,
+            clock=clock,
+            selection=SelectionRule(settings.selection),
+        ),
         observer=Observer(store=store, scorer=keeps_nothing, policy=settings.policy, clock=clock),
         debugging=DebuggingController(store=store, scorer=scorer, policy=settings.policy, clock=clock),
+        reviews=Reviews(store=store, clock=clock),
         scorer=scorer,
         encoder=encoder,
         metrics=metrics,

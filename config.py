@@ -25,6 +25,7 @@ MAX_WORKERS = 256
 MAX_PROXIES = 10
 MAX_WAITING = 10_000
 MAX_TIMEOUT_SECONDS = 300
+SELECTIONS = ("documented", "forecast")
 YES = ("true", "1", "yes", "on")
 URL_EXPECTED = "must be an address such as http://model-server:7997/v1, to which /embeddings is appended"
 NO = ("false", "0", "no", "off")
@@ -51,6 +52,7 @@ class Settings:
     embedding_api_key: str = ""
     embedding_timeout: int = TIMEOUT_SECONDS
     policy: MasteryPolicy
+    selection: str = SELECTIONS[0]
     cors_origins: tuple[str, ...]
     production: bool
     redis_url: str = ""
@@ -86,6 +88,7 @@ def load_settings(environment: Mapping[str, str] = os.environ, *, instance: Path
         embedding_api_key=_token("EMBEDDING_API_KEY", environment.get("EMBEDDING_API_KEY", "")),
         embedding_timeout=_whole(environment, "EMBEDDING_TIMEOUT_SECONDS", TIMEOUT_SECONDS, MAX_TIMEOUT_SECONDS),
         policy=_policy(environment.get("MASTERY_POLICY") or "reference"),
+        selection=_selection(environment.get("SELECTION") or SELECTIONS[0]),
         cors_origins=tuple(environment.get("CORS_ORIGINS", "").replace(",", " ").split()),
         production=production,
         redis_url=environment.get("REDIS_URL", ""),
@@ -201,6 +204,12 @@ def _embedding_url(url: str, backend: str) -> str:
 def _is_written(text: str) -> bool:
     """Whether it is printable ASCII without spaces, as headers and addresses are."""
     return text.isascii() and text.isprintable() and " " not in text
+
+
+def _selection(name: str) -> str:
+    if name not in SELECTIONS:
+        raise ConfigurationError(f"SELECTION must be one of {', '.join(SELECTIONS)}, not {name!r}.")
+    return name
 
 
 def _policy(name: str) -> MasteryPolicy:

@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from adaptive_state import AnswerEvidence
-from forecast import Evidence, merge_evidence, part_of, step
+from forecast import Evidence, merge_evidence, step
 from mastery import Difficulty, MasteryPolicy, TopicProgress, capped_response_time
 from models import Attempt, UserMastery
 from question_bank import QuestionBank
@@ -81,7 +81,8 @@ def step_forecast(
 ) -> dict[str, list[float]]:
     """Step the learner's forecast by the answer, concept by concept; what was foretold, as `Attempt.foretold` has it.
 
-    All learners learn from it only what the bank has: nobody's own words become shared terms.
+    All learners learn from it only where the learner's concepts are all the bank's: nobody's own words become shared
+    terms.
     """
     topic = bank.topics.get(given.topic)
     known = set(topic.concept_by_name) if topic else set()
@@ -95,18 +96,12 @@ def step_forecast(
         learner = done.learner
         foretold[concept] = [done.probability, done.shared.mean, done.shared.variance]
         if concept in known:
-            merge_evidence(learned, {term: more for term, more in done.learned.items() if _is_shared(term, known)})
+            merge_evidence(learned, done.learned)
     if foretold:
         store.keep_forecast(user_id, given.topic, learner)
-    if learned:
+    if learned and learner.concepts.keys() <= known:
         store.share_evidence(user_id, given.topic, learned, at=given.at)
     return foretold
-
-
-def _is_shared(term: str, known: set[str]) -> bool:
-    """Whether a term names no concept but those of the bank."""
-    kind, _, concept = part_of(term).partition(":")
-    return kind != "concept" or concept in known
 
 
 def _known_concepts(bank: QuestionBank, slug: str) -> set[str]:

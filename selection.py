@@ -1,12 +1,49 @@
-"""What to ask next: sample concepts by priority, then choose the question that probes them."""
+"""What to ask next: by sampled priorities, as documented, or by what the forecast says is worth asking."""
 
 import random
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 from adaptive_state import ConceptMastery, TopicMastery
+from forecast import (
+    REVIEW_BELOW,
+    ConceptForecast,
+    LearnerForecast,
+    SharedTerms,
+    forecast_concept,
+    predict,
+    with_question,
+)
 from mastery import Difficulty, MasteryPolicy
 from question_bank import Question, Topic
+
+
+class SelectionRule(StrEnum):
+    """How questions are chosen."""
+
+    DOCUMENTED = "documented"
+    FORECAST = "forecast"
+
+
+AIMED_SUCCESS = 0.7
+"""The success rate at which a question is worth most: hard enough to learn from, easy enough to go on."""
+SURELY_KNOWN = 0.9
+"""A concept that is mastered with this probability is not asked again before it is due."""
+PREREQUISITE_KNOWN = 0.5
+"""A prerequisite counts as known from this probability of a success."""
+NEVER_ASKED = 0.15
+"""Added to the need of a concept that was never asked: nothing else can tell what is known of it."""
+DUE = 0.2
+"""Added to the need of a concept that was known and whose review is due."""
+BLOCKED = 0.25
+"""Share of its need that a concept keeps while a prerequisite of it is unknown."""
+READINESS = 0.3
+"""Added to the probability of a success for how learnable a concept is: what is nearly known is learned soonest."""
+SHARPNESS = 1.5
+FIT, MET_BEFORE = 0.1, 0.9
+REST, SPREAD_OVER = 0.5, 12
+"""Share of its need that a concept keeps right after it was asked, and after how many outcomes it has all of it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,6 +123,69 @@ def choose_question(
     missing = policy.concepts_per_question - len(drawn)
     filled = sample_without_replacement(rest, missing, chance=chance)
     return Selection(question=question, concepts=(*drawn, *filled))
+
+
+def choose_by_forecast(
+    topic: Topic,
+    learner: LearnerForecast,
+    terms: SharedTerms,
+    *,
+    asked: Sequence[str],
+    last_asked: Mapping[str, float],
+    now: float,
+    chance: random.Random,
+    policy: MasteryPolicy,
+) -> Selection | None:
+    """The next question of a topic by what the forecast says is worth asking, or None when all were asked.
+
+    Each question samples those of its concepts that need it most (`needs`), up to the policy's number. The question
+    with the largest sum of needs wins; somewhat more where its forecast is near `AIMED_SUCCESS`, and one
+    that the learner has met before counts less. Ties are broken by chance.
+    """
+    candidates = [question for question in topic.active_questions if question.id not in asked]
+    if not candidates:
+        return None
+    needed = needs(topic, learner, terms, now=now)
+    foretold = {name: predict(learner, terms, name, at=now) for name in topic.probed_concepts}
+    chance.shuffle(candidates)
+
+    def sampled(question: Question) -> tuple[str, ...]:
+        return tuple(sorted(question.concepts, key=lambda name: -needed[name])[: policy.concepts_per_question])
+
+    def worth(question: Question) -> float:
+        names = sampled(question)
+        likely = [with_question(foretold[name], terms, question.id).probability for name in names]
+        fit = 1 - abs(sum(likely) / len(likely) - AIMED_SUCCESS) if likely else 0.0
+        fresh = 1.0 if question.id not in last_asked else MET_BEFORE
+        return sum(needed[name] for name in names) * (1 - FIT + FIT * fit) * fresh
+
+    best = max(candidates, key=worth)
+    return Selection(question=best, concepts=sampled(best))
+
+
+def needs(topic: Topic, learner: LearnerForecast, terms: SharedTerms, *, now: float) -> dict[str, float]:
+    """How much each probed concept of a topic needs a question at the Unix time `now`; 0 for what is surely known."""
+    forecasts = {name: forecast_concept(learner, terms, name, now=now) for name in topic.concept_by_name}
+    return {name: _need(topic, learner, forecasts, name, now) for name in topic.probed_concepts}
+
+
+def _need(
+    topic: Topic, learner: LearnerForecast, forecasts: Mapping[str, ConceptForecast], name: str, now: float
+) -> float:
+    foretold = forecasts[name]
+    is_due = foretold.probability >= REVIEW_BELOW and (foretold.review_due_at or now + 1) <= now
+    if foretold.mastered >= SURELY_KNOWN and foretold.enough_data and not is_due:
+        return 0.0
+    blocked = any(
+        forecasts[other].recall_now < PREREQUISITE_KNOWN
+        for other in topic.concept_by_name[name].prerequisites
+        if other in forecasts
+    )
+    learnable = (BLOCKED if blocked else 1.0) * (foretold.recall_now + READINESS)
+    rested = min(1.0, (learner.outcomes - learner.concept(name).seen_at) / SPREAD_OVER)
+    unknown: float = (1 - foretold.mastered) ** SHARPNESS
+    need = unknown * learnable * (REST + (1 - REST) * rested)
+    return need + (DUE if is_due else 0.0) + (0.0 if foretold.attempts else NEVER_ASKED)
 
 
 def _eligible(

@@ -1,6 +1,7 @@
 """Administration over HTTP: learners, figures over all of them, roles, the audit log, questions."""
 
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import wraps
 from typing import Any, TypeVar
 
@@ -21,6 +22,7 @@ from api.schemas.admin import (
     AdminResetRequestSchema,
     AdminResetSchema,
     AuditLogSchema,
+    CalibrationSchema,
     ImportedTopicSchema,
     RoleRequestSchema,
     StatsSchema,
@@ -91,6 +93,23 @@ def progress(user_id: int) -> Response:
 def stats() -> Any:
     """How all learners stand, by topic: mean mastery, levels, and the concepts missed most often."""
     return services().administration.stats()
+
+
+@blueprint.get("/calibration")
+@blueprint.admin
+@blueprint.response(200, CalibrationSchema)
+def calibration() -> dict[str, Any]:
+    """How true forecasts have been, by topic, and how hard questions are and how well they tell learners apart."""
+    return {
+        "topics": [
+            {
+                "topic": one.topic,
+                "reliability": one.reliability,
+                "questions": [{"id": name, **asdict(figures)} for name, figures in sorted(one.questions.items())],
+            }
+            for one in services().reviews.calibration()
+        ]
+    }
 
 
 @blueprint.post(f"{USER}/reset_mastery")

@@ -78,6 +78,8 @@ def _tag_of(rows: Sequence[Row[Any]]) -> str:
 
 
 def _tag(versions: object) -> str:
-    """The policy belongs to it: under another one the same record reads differently."""
-    content = repr((request.path, learner().id, services().policy.label, versions))
+    """The policy belongs to it: under another one the same record reads differently. So does the day: what was
+    foretold yesterday is forgotten a little by today."""
+    today = services().clock().date()
+    content = repr((request.path, learner().id, services().policy.label, today, versions))
     return hashlib.sha256(content.encode()).hexdigest()[:32]

@@ -15,6 +15,7 @@ from embeddings import ModelEncoder
 from mastery import MasteryPolicy
 from metrics import Metrics
 from observations import Observer
+from reviews import Reviews
 from scoring import Scorer
 from store import SignedIn, Store
 
@@ -32,6 +33,7 @@ class Services:
     controller: AdaptiveInterviewController
     observer: Observer
     debugging: DebuggingController
+    reviews: Reviews
     scorer: Scorer
     encoder: ModelEncoder
     metrics: Metrics

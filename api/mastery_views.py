@@ -5,6 +5,7 @@ read, so these values are shaped here, and a test holds the two together byte by
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from statistics import fmean
 from typing import Any
 
@@ -14,7 +15,9 @@ from flask import Response
 from adaptive_state import ConceptMastery, TopicMastery
 from api.context import services
 from api.schemas.fields import rounded, utc_text
+from forecast import ConceptForecast
 from mastery import MasteryPolicy
+from reviews import DueReview, TopicForecast
 
 JSON = "application/json"
 
@@ -30,12 +33,37 @@ def progress_view(rows: Sequence[Any]) -> dict[str, Any]:
     return {"topics": {row.topic: _progress_of(row, policy) for row in rows}, "overall": _overall(rows)}
 
 
-def topic_view(topic: str, mastery: TopicMastery, *, exists: bool) -> dict[str, Any]:
-    """One topic with its concepts, as `TopicMasterySchema` has it."""
+def topic_view(topic: str, mastery: TopicMastery, foretold: TopicForecast, *, exists: bool) -> dict[str, Any]:
+    """One topic with its concepts, as `TopicMasterySchema` has it; `foretold` has a forecast of each concept."""
     return {
-        "mastery": _mastery_of(topic, mastery),
-        "concepts": {name: _concept_of(concept) for name, concept in mastery.concepts.items()},
+        "mastery": {**_mastery_of(topic, mastery), **_outlook_of(foretold)},
+        "concepts": {
+            name: {**_concept_of(concept), "forecast": forecast_view(foretold.concepts[name])}
+            for name, concept in mastery.concepts.items()
+        },
         "exists": exists,
+    }
+
+
+def forecast_view(foretold: ConceptForecast) -> dict[str, Any]:
+    """A concept's forecast, as `ForecastSchema` has it."""
+    due = foretold.review_due_at
+    return {
+        "probability": rounded(foretold.probability),
+        "interval": [rounded(edge) for edge in foretold.interval],
+        "mastered": rounded(foretold.mastered),
+        "enough_data": foretold.enough_data,
+        "recall_now": rounded(foretold.recall_now),
+        "review_due_at": None if due is None else utc_text(datetime.fromtimestamp(due, UTC)),
+    }
+
+
+def _outlook_of(foretold: TopicForecast) -> dict[str, Any]:
+    expected = foretold.expected_score
+    return {
+        "expected_score": None if expected is None else rounded(expected),
+        "confidence": rounded(foretold.confidence),
+        "recommended_difficulty": foretold.recommended_difficulty,
     }
 
 
@@ -104,4 +132,16 @@ def _concept_of(concept: ConceptMastery) -> dict[str, Any]:
         "is_weak": concept.is_weak,
         "is_strong": concept.is_strong,
         "priority_score": rounded(concept.priority_score),
+    }
+
+
+def review_view(due: DueReview) -> dict[str, Any]:
+    """A review that is due, as `ReviewSchema` has it."""
+    foretold = due.forecast
+    return {
+        "topic": due.topic,
+        "concept": foretold.concept,
+        "probability": foretold.probability,
+        "recall_now": foretold.recall_now,
+        "review_due_at": datetime.fromtimestamp(foretold.review_due_at or 0.0, UTC),
     }

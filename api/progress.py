@@ -9,18 +9,21 @@ from sqlalchemy import Row
 from adaptive_state import TopicMastery
 from api.context import learner, services
 from api.http import ApiBlueprint
-from api.mastery_views import json_reply, progress_view, topic_view
+from api.mastery_views import json_reply, progress_view, review_view, topic_view
 from api.schemas.mastery import (
     PolicySchema,
     ProgressSchema,
     ResetRequestSchema,
     ResetSchema,
+    ReviewQuerySchema,
+    ReviewsSchema,
     TopicListSchema,
     TopicMasterySchema,
 )
 from models import mastery_from
 from question_bank import RESERVED_TOPIC
 from resets import Reset, reset_mastery
+from reviews import NOTHING_FORETOLD
 from store import Shown
 
 blueprint = ApiBlueprint("mastery", __name__, url_prefix="/api", description="Progress, mastery, topics, policy")
@@ -40,7 +43,19 @@ def progress(rows: Sequence[Row[Any]]) -> Response:
 def topic_mastery(rows: Sequence[Row[Any]], topic: str) -> Response:
     """One topic with its concepts; all zeros and `exists: false` for a topic without a record."""
     mastery = mastery_from(rows[0]) if rows else TopicMastery()
-    return json_reply(topic_view(topic, mastery, exists=bool(rows)))
+    foretold = services().reviews.topic(learner().id, topic, mastery.concepts) if rows else NOTHING_FORETOLD
+    return json_reply(topic_view(topic, mastery, foretold, exists=bool(rows)))
+
+
+@blueprint.get("/user/review")
+@blueprint.signed_in
+@blueprint.query(ReviewQuerySchema)
+@blueprint.response(200, ReviewsSchema)
+def review(query: dict[str, int]) -> dict[str, Any]:
+    """The concepts whose review is due, most urgent first: those that would be remembered least."""
+    now = services().clock()
+    due = services().reviews.due(learner().id, limit=query["limit"])
+    return {"reviews": [review_view(one) for one in due], "generated_at": now}
 
 
 @blueprint.post("/user/reset_mastery")

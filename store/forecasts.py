@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
+from threading import Lock
 from typing import Any
 
 from sqlalchemy import Executable, bindparam, delete, select
@@ -14,10 +15,14 @@ from models import Forecast, SharedForecast
 from store.counting import changes_of
 from store.transactions import Inserting, Transactions
 
-SHARED_FOR = timedelta(seconds=10)
+SHARED_FOR = timedelta(seconds=60)
 """For so long a process foretells by its copy of the shared terms before it asks what has changed."""
-OVERLAP = timedelta(minutes=5)
+OVERLAP = timedelta(seconds=30)
 """Clocks of machines differ, and transactions take their time: changes of so long before are looked at again."""
+
+SHARED_TOGETHER = 8
+"""Answers of one process and topic whose evidence is written at once. A process that dies loses what waits."""
+_WAITING = Lock()
 
 _FORECASTS, _SHARED = Forecast.__table__, SharedForecast.__table__
 _OF_LEARNER = select(_FORECASTS.c.topic, _FORECASTS.c.state).where(_FORECASTS.c.user_id == bindparam("user_id"))
@@ -53,6 +58,14 @@ class KeptTerms:
         merge_evidence(more, {name: (-information, -weighted) for name, (information, weighted) in stale.items()})
         self.terms.add(more)
         self.rows[part, slot] = fresh
+
+
+@dataclass
+class Waiting:
+    """What answers of this process say of a topic, not yet written."""
+
+    evidence: dict[str, Evidence] = field(default_factory=dict)
+    answers: int = 0
 
 
 def _pair(values: Iterable[float]) -> Evidence:
@@ -113,7 +126,23 @@ class ForecastShelf(Transactions):
         return kept
 
     def share_evidence(self, user_id: int, topic: str, evidence: Mapping[str, Evidence], *, at: datetime) -> None:
-        """Add what an answer says of the shared terms, when the transaction commits."""
+        """Add what an answer says of the shared terms.
+
+        It waits in this process until `SHARED_TOGETHER` answers are there, and is written when the transaction of the
+        last of them commits.
+        """
+        with _WAITING:
+            waiting = self._waiting.setdefault(topic, Waiting())
+            merge_evidence(waiting.evidence, evidence)
+            waiting.answers += 1
+            if waiting.answers < SHARED_TOGETHER:
+                return
+            del self._waiting[topic]
         changes = changes_of(self._session)
-        merge_evidence(changes.evidence.setdefault((topic, slot_of(user_id)), {}), evidence)
+        merge_evidence(changes.evidence.setdefault((topic, slot_of(user_id)), {}), waiting.evidence)
         changes.learned_at.append(at)
+
+    @cached_property
+    def _waiting(self) -> dict[str, Waiting]:
+        """By topic, what is not yet written."""
+        return {}

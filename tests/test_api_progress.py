@@ -26,6 +26,9 @@ PROGRESS_FIELDS = {
     "early_estimate",
 }
 MASTERY_FIELDS = {
+    "expected_score",
+    "confidence",
+    "recommended_difficulty",
     "topic",
     "mastery_level",
     "semantic_avg",
@@ -46,6 +49,7 @@ MASTERY_FIELDS = {
     "early_estimate",
 }
 CONCEPT_FIELDS = {
+    "forecast",
     "mastery_level",
     "attempts",
     "correct",

@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta, timezone
 from types import SimpleNamespace
 from typing import Any
@@ -21,8 +22,10 @@ from adaptive_state import ConceptMastery, TopicMastery
 from api.mastery_views import json_reply, progress_view, topic_view
 from api.schemas.mastery import ProgressSchema, TopicMasterySchema
 from app import create_app
+from forecast import ConceptForecast, LearnerForecast, SharedTerms, forecast_concept, step
 from mastery import REFERENCE, Difficulty, TopicProgress
 from models import UserMastery, db
+from reviews import TopicForecast
 from store import Shown, Store
 from tests.conftest import POSTGRES, Learner, postgres_url, settings_for, sign_up
 from tests.fakes import WordEncoder
@@ -72,7 +75,9 @@ def test_a_topic_read_takes_its_own_document_and_nothing_that_is_derived_from_it
     practised(learner, "dbms", "oop", answers=4)
     with statements(any_app) as asked:
         assert learner.get("/api/adaptive/mastery/dbms").json["exists"] is True
-    [read] = asked
+    read, own, *shared = asked
+    assert "FROM forecasts" in own
+    assert len(shared) <= 1  # by the topic, at most once a minute
     assert "AND user_masteries.topic = " in read
     assert "user_masteries.concept_masteries" in read
     for derived in ("weak_concepts", "strong_concepts", "concept_stagnation", "missing_concepts"):
@@ -98,7 +103,7 @@ def test_who_knows_an_older_state_gets_the_present_one_with_its_tag(any_app: Fla
     practised(learner, "dbms")
     with statements(any_app) as asked:
         reply = learner.client.get(path, headers=headers)
-    assert len(asked) == 2
+    assert len([one for one in asked if "forecasts" not in one]) == 2
     now = learner.get(path)
     assert (reply.status_code, reply.data, reply.headers["ETag"]) == (200, now.data, now.headers["ETag"])
 
@@ -238,6 +243,12 @@ progresses = st.builds(
 )
 
 
+def vars_of(foretold: ConceptForecast) -> dict[str, Any]:
+    """Its fields, with the date of the review as a moment."""
+    due = foretold.review_due_at
+    return {**asdict(foretold), "review_due_at": None if due is None else datetime.fromtimestamp(due, UTC)}
+
+
 @settings(deadline=None)
 @given(topic=words, progress=progresses, found=st.lists(concepts, max_size=5), exists=st.booleans())
 def test_a_topic_has_the_bytes_that_its_schema_would_give(
@@ -246,6 +257,12 @@ def test_a_topic_has_the_bytes_that_its_schema_would_give(
     """Field by field, in the order of the schema, rounded as the schema's fields do."""
     mastery = TopicMastery(progress=progress, concepts={concept.name: concept for concept in found})
     kept = mastery.concepts.values()
+    state, terms = LearnerForecast(), SharedTerms()
+    for name in mastery.concepts:
+        state = step(state, terms, name, question=None, outcome=1.0, at=0.0).learner
+    foretold = TopicForecast(
+        concepts={name: forecast_concept(state, terms, name, now=86_400.0) for name in mastery.concepts}
+    )
     expected = TopicMasterySchema().dump(
         {
             "mastery": {
@@ -256,13 +273,19 @@ def test_a_topic_has_the_bytes_that_its_schema_would_give(
                 "concept_stagnation": {c.name: c.stagnation_count for c in kept if c.stagnation_count},
                 "level": REFERENCE.level_name(progress.mastery_level),
                 "early_estimate": progress.questions_attempted < REFERENCE.early_estimate_below,
+                "expected_score": foretold.expected_score,
+                "confidence": foretold.confidence,
+                "recommended_difficulty": foretold.recommended_difficulty,
             },
-            "concepts": mastery.concepts,
+            "concepts": {
+                name: {**vars(concept), "correct": concept.correct, "forecast": vars_of(foretold.concepts[name])}
+                for name, concept in mastery.concepts.items()
+            },
             "exists": exists,
         }
     )
     with anywhere.app_context():
-        assert json_reply(topic_view(topic, mastery, exists=exists)).data == orjson.dumps(expected)
+        assert json_reply(topic_view(topic, mastery, foretold, exists=exists)).data == orjson.dumps(expected)
 
 
 # Connections that rest

@@ -117,3 +117,28 @@ def _rounded(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _rounded(part) for name, part in value.items()}
     return [_rounded(part) for part in value] if isinstance(value, list) else value
+
+
+class ReliabilitySchema(Schema):
+    count = fields.Integer(required=True)
+    foretold = Rounded(required=True, metadata={"description": "Mean forecast of the outcomes in this tenth"})
+    happened = Rounded(required=True, metadata={"description": "Mean of those outcomes"})
+
+
+class QuestionFiguresSchema(Schema):
+    id = fields.String(required=True)
+    difficulty = Rounded(required=True, metadata={"description": "A logit; above 0 is harder than its concepts are"})
+    deviation = Rounded(required=True, metadata={"description": "Standard deviation of the difficulty"})
+    discrimination = Rounded(
+        required=True, metadata={"description": "1 is as expected; near 0 or below, the question tells nobody apart"}
+    )
+
+
+class TopicCalibrationSchema(Schema):
+    topic = fields.String(required=True)
+    reliability = fields.List(fields.Nested(ReliabilitySchema), required=True)
+    questions = fields.List(fields.Nested(QuestionFiguresSchema), required=True)
+
+
+class CalibrationSchema(Schema):
+    topics = fields.List(fields.Nested(TopicCalibrationSchema), required=True)

@@ -60,6 +60,22 @@ class MasterySchema(Schema):
     concept_stagnation = fields.Dict(keys=fields.String(), values=fields.Integer(), required=True)
     level = fields.String(required=True)
     early_estimate = fields.Boolean(required=True)
+    expected_score = Rounded(
+        required=True, allow_none=True, metadata={"description": "Mean forecast of the concepts; null without answers"}
+    )
+    confidence = Rounded(
+        required=True, metadata={"description": "1 minus the mean width of the concepts' 80 % intervals"}
+    )
+    recommended_difficulty = fields.String(required=True, validate=validate.OneOf(DIFFICULTIES))
+
+
+class ForecastSchema(Schema):
+    probability = Rounded(required=True, metadata={"description": "Of a success right after the last attempt"})
+    interval = fields.List(Rounded(), required=True, metadata={"description": "80 % interval of the probability"})
+    mastered = Rounded(required=True, metadata={"description": "Probability that the concept is mastered now"})
+    enough_data = fields.Boolean(required=True)
+    recall_now = Rounded(required=True, metadata={"description": "The probability of a success at this moment"})
+    review_due_at = UtcTime(required=True, allow_none=True)
 
 
 class ConceptSchema(Schema):
@@ -73,6 +89,24 @@ class ConceptSchema(Schema):
     is_weak = fields.Boolean(required=True)
     is_strong = fields.Boolean(required=True)
     priority_score = Rounded(required=True)
+    forecast = fields.Nested(ForecastSchema, required=True)
+
+
+class ReviewQuerySchema(Schema):
+    limit = fields.Integer(load_default=20, validate=validate.Range(min=1, max=100))
+
+
+class ReviewSchema(Schema):
+    topic = fields.String(required=True)
+    concept = fields.String(required=True)
+    probability = Rounded(required=True)
+    recall_now = Rounded(required=True)
+    review_due_at = UtcTime(required=True)
+
+
+class ReviewsSchema(Schema):
+    reviews = fields.List(fields.Nested(ReviewSchema), required=True)
+    generated_at = UtcTime(required=True)
 
 
 class TopicMasterySchema(Schema):

@@ -18,6 +18,7 @@ from api.schemas.fields import (
     names,
 )
 from reading.key_terms import Match
+from selection import SelectionRule
 
 
 class StartSessionSchema(Schema):
@@ -29,6 +30,12 @@ class StartSessionSchema(Schema):
     )
     max_questions = integer(1, 50, 15)
     max_minutes = integer(1, 180, 30)
+    selection = fields.String(
+        load_default=None,
+        allow_none=True,
+        validate=validate.OneOf([rule.value for rule in SelectionRule]),
+        metadata={"description": "How questions are chosen; without it as the service is configured."},
+    )
 
 
 class GiveAnswerSchema(Schema):

@@ -1,0 +1,95 @@
+"""Forecasts over HTTP and in the store: with a topic's mastery, as reviews that are due, and as calibration."""
+
+from flask import Flask
+from sqlalchemy import func, select
+
+from forecast import LearnerForecast, Shared, SharedTerms, step
+from models import Attempt, Forecast, SharedForecast, db
+from store import Store
+from store.forecasts import SHARED_TOGETHER
+from tests.conftest import Learner, sign_up
+from tests.fakes import Clock
+from tests.test_admin import give_role
+from tests.test_api_progress import practised
+
+DAY = 86_400
+
+
+def known(app: Flask, learner: Learner, at: float, *concepts: str) -> None:
+    """The learner answered well twice about each of these, at that Unix time."""
+    with app.app_context():
+        store, state = Store(), LearnerForecast()
+        for concept in concepts * 2:
+            state = step(state, SharedTerms(), concept, question=None, outcome=1.0, at=at).learner
+        with store.transaction():
+            store.keep_forecast(learner.id, "dbms", state)
+
+
+def test_each_asked_concept_has_a_forecast(learner: Learner) -> None:
+    practised(learner, "dbms")
+    view = learner.get("/api/adaptive/mastery/dbms").json
+    for concept in view["concepts"].values():
+        foretold = concept["forecast"]
+        low, high = foretold["interval"]
+        assert 0 < low < foretold["probability"] < high < 1
+        assert foretold["review_due_at"] is not None
+    assert 0 < view["mastery"]["expected_score"] < 1
+
+
+def test_what_was_known_comes_up_for_review_once_it_is_due(app: Flask, learner: Learner, clock: Clock) -> None:
+    known(app, learner, clock().timestamp() - 100 * DAY, "Index", "Transaction")
+    reply = learner.get("/api/user/review?limit=1")
+    assert reply.status_code == 200, reply.json
+    due = reply.json["reviews"]
+    assert [one["topic"] for one in due] == ["dbms"]
+    assert due[0]["recall_now"] < 0.7 <= due[0]["probability"]
+    known(app, learner, clock().timestamp(), "Index", "Transaction")
+    assert learner.get("/api/user/review").json["reviews"] == []
+
+
+def test_a_learners_state_is_what_the_log_leads_to(app: Flask, learner: Learner) -> None:
+    """With what each attempt notes of the shared terms, whatever others have answered since."""
+    practised(learner, "dbms", answers=5)
+    with app.app_context():
+        state = LearnerForecast()
+        for attempt in db.session.scalars(select(Attempt).order_by(Attempt.ordinal)):
+            for concept, outcome in attempt.evidence.outcomes:
+                _probability, mean, variance = attempt.foretold[concept]
+                shared = Shared(mean=mean, variance=variance)
+                state = state.after(concept, outcome=outcome, at=attempt.evidence.at, shared=shared)
+        assert state.outcomes
+        assert Store().forecast(learner.id, "dbms") == state
+
+
+def test_a_reset_forgets_the_forecast_of_its_topic_alone(app: Flask, learner: Learner) -> None:
+    practised(learner, "dbms")
+    practised(learner, "oop")
+    learner.post("/api/user/reset_mastery", {"topic": "dbms"})
+    with app.app_context():
+        assert list(db.session.scalars(select(Forecast.topic))) == ["oop"]
+
+
+def test_shared_terms_are_written_for_several_answers_at_once(any_app: Flask) -> None:
+    learner = sign_up(any_app)
+    practised(learner, "dbms", answers=SHARED_TOGETHER - 1)
+    with any_app.app_context():
+        assert db.session.scalar(select(func.count()).select_from(SharedForecast)) == 0
+    practised(learner, "dbms", answers=1)
+    with any_app.app_context():
+        parts = set(db.session.scalars(select(SharedForecast.part)))
+    assert "" in parts
+    assert {part.partition(":")[0] for part in parts} == {"", "concept", "question"}
+
+
+def test_administrators_see_how_true_forecasts_have_been(any_app: Flask, clock: Clock) -> None:
+    learner, admin = sign_up(any_app), sign_up(any_app)
+    give_role(any_app, admin, "admin")
+    assert learner.get("/api/admin/calibration").status_code == 403
+    assert admin.get("/api/admin/calibration").json == {"topics": []}
+    practised(learner, "dbms", answers=SHARED_TOGETHER)
+    clock.advance(61)
+    [topic] = admin.get("/api/admin/calibration").json["topics"]
+    assert topic["topic"] == "dbms"
+    assert sum(one["count"] for one in topic["reliability"]) >= SHARED_TOGETHER
+    assert len(topic["questions"]) == SHARED_TOGETHER
+    assert all(0 < one["deviation"] < 0.84 for one in topic["questions"])
