@@ -37,13 +37,13 @@ def test_each_asked_concept_has_a_forecast(learner: Learner) -> None:
 
 
 def test_what_was_known_comes_up_for_review_once_it_is_due(app: Flask, learner: Learner, clock: Clock) -> None:
-    known(app, learner, clock().timestamp() - 100 * DAY, "Index", "Transaction")
+    known(app, learner, clock().timestamp() - 100 * DAY, "Index")
     reply = learner.get("/api/user/review?limit=1")
     assert reply.status_code == 200, reply.json
     due = reply.json["reviews"]
     assert [one["topic"] for one in due] == ["dbms"]
     assert due[0]["recall_now"] < 0.7 <= due[0]["probability"]
-    known(app, learner, clock().timestamp(), "Index", "Transaction")
+    known(app, learner, clock().timestamp(), "Index")
     assert learner.get("/api/user/review").json["reviews"] == []
 
 
