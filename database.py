@@ -92,7 +92,7 @@ class JsonText(TypeDecorator[Any]):
 def engine_options(*, is_sqlite: bool) -> dict[str, Any]:
     """What the engine is made with. Statements are never logged with their parameters: those are learners' words."""
     if is_sqlite:
-        return {"hide_parameters": True, "max_overflow": MOST_CONNECTIONS}
+        return {"hide_parameters": True}
     return {
         "hide_parameters": True,
         "pool_size": CONNECTIONS_KEPT,

@@ -3,7 +3,7 @@
 The logit is a sum of Gaussian terms: what is the learner's own (ability, a bonus for each concept) and what all
 learners share (difficulty of concepts and questions, slopes of what the history of answers says). Each outcome moves
 every term by a step of an extended Kalman filter with a diagonal covariance. Cost of a step: some forty terms, whatever
-the history. Where the formulas come from: docs/decisions/0014-forecast.md.
+the history. Where the formulas come from: docs/decisions/0015-forecast.md.
 """
 
 import math

@@ -74,7 +74,7 @@ def _pair(values: Iterable[float]) -> Evidence:
 
 
 class ForecastShelf(Transactions):
-    """Loads and saves what forecasts are made from: see docs/decisions/0014-forecast.md."""
+    """Loads and saves what forecasts are made from: see docs/decisions/0015-forecast.md."""
 
     @cached_property
     def _kept_terms(self) -> dict[str, KeptTerms]:
