@@ -226,6 +226,7 @@ def look_back(learner: Learner) -> None:
         "/api/adaptive/policy",
         "/api/topics",
         "/api/user/export",
+        "/api/user/review",
     ):
         fine(learner.get(path))
     fine(learner.post("/api/user/reset_mastery", {"topic": "dbms"}))
@@ -240,6 +241,7 @@ def administrate(admin: Learner, learner: Learner) -> None:
     cursor = fine(admin.get("/api/admin/audit?limit=5"))["next_cursor"]
     fine(admin.get(f"/api/admin/audit?limit=5&cursor={cursor}"))
     fine(admin.get("/api/admin/stats"))
+    fine(admin.get("/api/admin/calibration"))
     fine(admin.get(f"/api/admin/users/{learner.id}/progress"))
     for dry_run in (True, False):
         body = {"topic": "dbms", "reason": "It was wrong.", "dry_run": dry_run}
@@ -357,5 +359,5 @@ def test_an_answer_after_thousands_reads_and_sends_no_more_than_one_of_the_first
         fine(learner.post("/api/user/reset_mastery", {"topic": "all"}))
     few = read_for_an_answer(observed, first)
     many = read_for_an_answer(observed, observed.heavy)
-    assert few[0] == many[0]
+    assert abs(few[0] - many[0]) <= 1  # of eight answers one writes what all learners learned from them
     assert 0 < many[1] <= few[1]
