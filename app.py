@@ -58,7 +58,8 @@ def create_app(
         load_dotenv(ROOT / ".env")
         settings = load_settings()
     app = Flask(__name__, static_folder=None)
-    app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.trusted_proxies)  # type: ignore[method-assign]
+    proxies = settings.trusted_proxies
+    app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=proxies)  # type: ignore[method-assign]
     _configure(app, settings)
     db.init_app(app)
     with app.app_context():

@@ -14,8 +14,9 @@ from api.context import services
 CARRIER = "Refresh-Token-In"
 BODY, COOKIE = "body", "cookie"
 CARRIERS = (BODY, COOKIE)
-NAME = "gradus_refresh"
-PATH = "/api/auth"
+NAME, PATH = "gradus_refresh", "/api/auth"
+HOST_NAME, HOST_PATH = "__Host-gradus_refresh", "/"
+"""Over TLS: browsers take this prefix only from the host itself, with `Secure`, no `Domain` and this path."""
 
 CARRIER_DESCRIPTION = (
     f"`{COOKIE}`: the refresh token comes and goes as the cookie `{NAME}` (HttpOnly, SameSite=Strict), and"
@@ -37,10 +38,14 @@ def wants_cookie() -> bool:
 
 
 def presented_cookie() -> str | None:
-    """The refresh token of the cookie, where the request asks for it so and brings no other token."""
+    """The refresh token of the cookie, where the request asks for it so and brings no other token.
+
+    Several cookies of the name count as none: a neighbour planted all but one, and nothing says which.
+    """
     if request.headers.get(CARRIER) != COOKIE or "Authorization" in request.headers:
         return None
-    return request.cookies.get(NAME)
+    tokens = request.cookies.getlist(HOST_NAME if _over_tls() else NAME)
+    return tokens[0] if len(tokens) == 1 else None
 
 
 def cookie_kept(view: Callable[..., Any]) -> Callable[..., Any]:
@@ -76,9 +81,9 @@ def _carry(reply: Response) -> Response:
     token = _taken_out(reply)
     if token:
         lifetime = services().settings.refresh_token_lifetime
-        reply.set_cookie(NAME, token, max_age=lifetime, **_attributes())
+        reply.set_cookie(value=token, max_age=lifetime, **_attributes())
     elif reply.status_code < 300 or _refresh_refused(reply):
-        reply.delete_cookie(NAME, **_attributes())
+        reply.delete_cookie(**_attributes())
     return reply
 
 
@@ -96,7 +101,12 @@ def _refresh_refused(reply: Response) -> bool:
 
 
 def _attributes() -> dict[str, Any]:
-    """`Secure` where the page came over TLS, which a proxy may have ended: then the browser's `Origin` tells."""
-    secure = services().settings.production or request.is_secure
-    tls = request.headers.get("Origin", "").startswith("https://")
-    return {"path": PATH, "httponly": True, "samesite": "Strict", "secure": secure or tls}
+    secure = _over_tls()
+    key, path = (HOST_NAME, HOST_PATH) if secure else (NAME, PATH)
+    return {"key": key, "path": path, "httponly": True, "samesite": "Strict", "secure": secure}
+
+
+def _over_tls() -> bool:
+    """Whether the page came over TLS, which a proxy may have ended: then the browser's `Origin` tells."""
+    known = services().settings.production or request.is_secure
+    return known or request.headers.get("Origin", "").startswith("https://")

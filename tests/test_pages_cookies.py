@@ -6,11 +6,11 @@ from http.cookies import Morsel, SimpleCookie
 from typing import Any
 
 import pytest
-from flask import Flask
+from flask import Flask, request
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from api.cookies import NAME
+from api.cookies import HOST_NAME, NAME
 from app import create_app
 from tests.conftest import PASSWORD, QUICK_HASHER, settings_for
 from tests.fakes import Clock, WordEncoder
@@ -27,8 +27,8 @@ def registered(app: Flask, **headers: str) -> tuple[FlaskClient, TestResponse]:
     return client, reply
 
 
-def cookie_of(reply: TestResponse) -> Morsel[str]:
-    return SimpleCookie(reply.headers["Set-Cookie"])[NAME]
+def cookie_of(reply: TestResponse, name: str = NAME) -> Morsel[str]:
+    return SimpleCookie(reply.headers["Set-Cookie"])[name]
 
 
 def refresh(client: FlaskClient, **headers: str) -> TestResponse:
@@ -48,9 +48,65 @@ def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(app: Flask) -> No
     assert reply.json["refresh_token"] == ""
 
 
-def test_the_cookie_is_secure_where_the_page_came_over_tls(app: Flask) -> None:
-    _, reply = registered(app, Origin="https://localhost")
-    assert cookie_of(reply)["secure"] is True
+def application(sqlite_url: str, **changed: Any) -> Flask:
+    settings = replace(settings_for(sqlite_url), **changed)
+    return create_app(settings, encoder=WordEncoder(), hasher=QUICK_HASHER)
+
+
+def of_this_host_alone(reply: TestResponse) -> bool:
+    """Whether the cookie is one that browsers take from this host over TLS only: the prefix and what it demands."""
+    cookie = cookie_of(reply, HOST_NAME)
+    return (cookie.key[:7], cookie["secure"], cookie["path"], cookie["domain"]) == ("__Host-", True, "/", "")
+
+
+def test_the_cookie_is_of_this_host_alone_where_the_page_came_over_tls(app: Flask) -> None:
+    client, reply = registered(app, Origin="https://localhost")
+    assert of_this_host_alone(reply)
+    assert refresh(client, Origin="https://localhost").status_code == 200
+
+
+def test_the_cookie_is_of_this_host_alone_in_production(sqlite_url: str) -> None:
+    client, reply = registered(application(sqlite_url, production=True))
+    assert of_this_host_alone(reply)
+    again = refresh(client)
+    assert again.status_code == 200
+    assert of_this_host_alone(again)
+    over = client.post("/api/auth/logout", headers={**IN_COOKIE, **bearer(again)})
+    assert cookie_of(over, HOST_NAME)["max-age"] == "0"
+    assert of_this_host_alone(over)
+
+
+@pytest.mark.parametrize("has_own", [True, False])
+def test_a_cookie_planted_by_a_neighbour_is_not_looked_at_over_tls(sqlite_url: str, has_own: bool) -> None:
+    """A sibling host, or whoever answers plain HTTP, can set any name but one with the prefix."""
+    app = application(sqlite_url, production=True)
+    _, first = registered(app)
+    body = {"username": "mallory", "email": "mallory@example.com", "password": PASSWORD}
+    theirs = app.test_client().post("/api/auth/register", json=body).json["refresh_token"]
+    own = cookie_of(first, HOST_NAME)
+    planted_first = f"{NAME}={theirs}" + (f"; {own.key}={own.value}" if has_own else "")
+    reply = refresh(app.test_client(use_cookies=False), Cookie=planted_first)
+    if has_own:
+        assert reply.json["user"]["username"] == "ada"
+    else:
+        refused(reply, 401)
+
+
+def test_of_two_cookies_of_one_name_neither_counts(app: Flask) -> None:
+    """Two of one name differ by path or domain, which the browser does not tell: one was planted."""
+    client, _ = registered(app)
+    body = {"username": "mallory", "email": "mallory@example.com", "password": PASSWORD}
+    theirs = app.test_client().post("/api/auth/register", json=body).json["refresh_token"]
+    client.set_cookie(NAME, theirs, path="/api/auth/refresh")
+    refused(refresh(client), 401)
+
+
+@pytest.mark.parametrize(("proxies", "believed"), [(0, False), (1, True)])
+def test_only_a_trusted_proxy_says_that_it_was_tls(sqlite_url: str, proxies: int, believed: bool) -> None:
+    app = application(sqlite_url, trusted_proxies=proxies)
+    with app.test_client() as client:
+        client.post("/api/auth/register", json=ADA, headers={**IN_COOKIE, "X-Forwarded-Proto": "https"})
+        assert request.is_secure is believed
 
 
 def test_clients_that_do_not_ask_for_it_get_no_cookie(app: Flask) -> None:
@@ -119,8 +175,7 @@ def test_another_sites_page_is_refused(app: Flask, path: str, headers: dict[str,
 
 
 def test_a_permitted_origin_may_call_the_api_and_yet_not_send_the_cookie(sqlite_url: str) -> None:
-    settings = replace(settings_for(sqlite_url), cors_origins=("https://friend.example",))
-    app = create_app(settings, encoder=WordEncoder(), hasher=QUICK_HASHER)
+    app = application(sqlite_url, cors_origins=("https://friend.example",))
     asked = {
         "Origin": "https://friend.example",
         "Access-Control-Request-Method": "POST",
