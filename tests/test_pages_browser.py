@@ -435,6 +435,94 @@ def test_an_account_is_exported_given_another_password_and_deleted(
     assert visitor.said == []
 
 
+def words_kept(page: Page) -> list[str]:
+    """What the browser keeps of drafts, and of a refresh that was not replied to."""
+    names: list[str] = page.evaluate("Object.keys(localStorage).sort()")
+    return [name for name in names if name.startswith(("gradus.draft.", "gradus.spending"))]
+
+
+SOMEBODY_ELSES = "gradus.draft.999999.1.index"
+
+
+def written_by(visitor: Visitor, service: Service, name: str) -> Page:
+    """The account page of a new learner who has left a draft, where somebody else has left one too."""
+    started(visitor, service, name)
+    visitor.page.locator("#answer").fill("What nobody else should read")
+    visitor.open("/account")
+    visitor.page.evaluate(
+        "name => { localStorage.setItem(name, '{}'); localStorage.setItem('gradus.spending', 'a key'); }",
+        SOMEBODY_ELSES,
+    )
+    assert len(words_kept(visitor.page)) == 3
+    return visitor.page
+
+
+def test_nobody_is_signed_out_while_the_service_is_not_reached(visit: Callable[..., Visitor], service: Service) -> None:
+    visitor = visit()
+    page = written_by(visitor, service, "stranded")
+    visitor.context.set_offline(True)
+    page.get_by_role("button", name="Sign out").click()
+    see(page, "You are still signed in.")
+    expect(page.get_by_role("heading", name="stranded")).to_be_visible()
+    assert len(words_kept(page)) == 3
+    visitor.context.set_offline(False)
+    page.get_by_role("button", name="Sign out").click()
+    see(page, "Welcome back")
+    assert words_kept(page) == [SOMEBODY_ELSES]
+    assert visitor.context.cookies(f"{visitor.origin}/api/auth/refresh") == []
+
+
+def test_signing_out_of_a_login_that_has_ended_elsewhere_works(visit: Callable[..., Visitor], service: Service) -> None:
+    visitor = visit()
+    page = written_by(visitor, service, "elsewhere")
+    login = {"login": "elsewhere", "password": PASSWORD}
+    token = service.call("POST", "/api/auth/login", login).json["access_token"]
+    changed = {"current_password": PASSWORD, "new_password": "another correct horse"}
+    assert service.call("POST", "/api/auth/password", changed, token=token).status == 200
+    page.get_by_role("button", name="Sign out").click()
+    see(page, "Welcome back")
+    assert words_kept(page) == [SOMEBODY_ELSES]
+
+
+def test_a_deleted_account_leaves_no_draft_in_the_browser(visit: Callable[..., Visitor], service: Service) -> None:
+    page = written_by(visit(), service, "erased")
+    page.get_by_role("button", name="Delete …").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Password").fill(PASSWORD)
+    dialog.get_by_label("Type “erased” to confirm").fill("erased")
+    dialog.get_by_role("button", name="Delete my account").click()
+    see(page, "Welcome back")
+    assert words_kept(page) == [SOMEBODY_ELSES]
+
+
+def test_a_tab_never_acts_for_whoever_signed_in_in_another(visit: Callable[..., Visitor], service: Service) -> None:
+    registered(service, "before")
+    token = registered(service, "after")
+    visitor = visit().signed_in("before")
+    first = visitor.open("/practice")
+    first.get_by_label("Databases").check()
+    second = visitor.context.new_page()
+    second.goto("/account")
+    second.get_by_role("button", name="Sign out").click()
+    second.get_by_label("Username or email").fill("after")
+    second.get_by_label("Password").fill(PASSWORD)
+    second.get_by_role("button", name="Sign in").click()
+    see(second, "Nothing measured yet")
+    with first.expect_event("load"):
+        first.get_by_role("button", name="Start", exact=True).click()
+    visitor.drawn()
+    assert service.call("GET", "/api/sessions", token=token).json["sessions"] == []
+    first.get_by_role("link", name="Account", exact=True).click()
+    expect(first.get_by_role("heading", name="after")).to_be_visible()
+
+
+def test_an_address_that_cannot_be_decoded_is_no_page(visit: Callable[..., Visitor]) -> None:
+    visitor = visit().signed_in("grace")
+    visitor.page.goto("/topics/%E0%A4%A")
+    see(visitor.page, "There is no such page")
+    assert visitor.said == []
+
+
 def looked_at(visitor: Visitor, path: str) -> list[str]:
     """What is wrong with the page: by axe in both lights, by its width at the narrowest, by the console."""
     page = visitor.open(path)

@@ -79,6 +79,12 @@ function forget() {
 	kept.set("signed-in", null);
 }
 
+/** The learner is done here: what they wrote goes, too. A login that merely ended keeps it for the next one. */
+function clear(id) {
+	for (const name of kept.names()) if (name === "spending" || name.startsWith(`draft.${id}.`)) kept.set(name, null);
+	forget();
+}
+
 const together = (work) => (navigator.locks ? navigator.locks.request("gradus.refresh", work) : work());
 
 /** Spend the cookie for the next one, under a key that is kept until the reply is there: a lost reply costs no login. */
@@ -96,10 +102,17 @@ async function spend(key = kept.get("spending") || newKey()) {
 }
 
 let refreshing = null;
-/** The next access token, by the cookie; tabs take turns, for each token is spent once. */
+/**
+ * The next access token, by the cookie; tabs take turns, for each token is spent once. Where another tab has signed in
+ * somebody else, nothing of this one is sent in their name: the page begins anew as theirs.
+ */
 function refresh() {
 	refreshing ??= together(() => spend())
-		.then(take)
+		.then((tokens) => {
+			if (!account || tokens.user.id === account.id) return take(tokens);
+			location.reload();
+			throw new Unreached();
+		})
 		.finally(() => {
 			refreshing = null;
 		});
@@ -121,17 +134,21 @@ export async function resume() {
 export const signUp = async (body, key) => take(await send("POST", "/api/auth/register", { body, key, headers: IN_COOKIE }));
 export const signIn = async (body) => take(await send("POST", "/api/auth/login", { body, headers: IN_COOKIE }));
 
+/** Only the service can end a login, for no script reaches the cookie: an error means that it goes on. */
 export async function signOut() {
+	const { id } = account;
 	try {
 		await call("POST", "/api/auth/logout", { headers: IN_COOKIE });
-	} finally {
-		forget();
+	} catch (error) {
+		if (error.status !== 401) throw error;
 	}
+	clear(id);
 }
 
 export async function deleteAccount(password) {
+	const { id } = account;
 	await call("DELETE", "/api/user", { body: { password }, headers: IN_COOKIE });
-	forget();
+	clear(id);
 }
 
 /** One request in the name of who is signed in; a token that is about to end is renewed first. */

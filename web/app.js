@@ -56,9 +56,13 @@ function go(path, { replace = false } = {}) {
 }
 
 function placeOf(path) {
-	for (const [pattern, page] of PLACES) {
-		const found = pattern.exec(path);
-		if (found) return [page, found.slice(1).map(decodeURIComponent)];
+	try {
+		for (const [pattern, page] of PLACES) {
+			const found = pattern.exec(path);
+			if (found) return [page, found.slice(1).map(decodeURIComponent)];
+		}
+	} catch {
+		// what cannot be decoded names nothing
 	}
 	return [NOWHERE, []];
 }

@@ -12,7 +12,7 @@ export const page = {
 	draw(data, place) {
 		const { user } = data;
 		return [
-			heading(user.username, `${user.email} · since ${localTime(user.created_at)}`, button("Sign out", () => leave(place))),
+			heading(user.username, `${user.email} · since ${localTime(user.created_at)}`, acting("Sign out", () => leave(place))),
 			look(place),
 			exported(),
 			password(user),
@@ -25,8 +25,8 @@ export const page = {
 async function leave(place) {
 	try {
 		await api.signOut();
-	} catch {
-		// whoever cannot be reached learns of it when the token ends
+	} catch (error) {
+		throw new Error(`You are still signed in. ${error.message}`);
 	}
 	await place.go("/sign-in");
 }
