@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPException
+from pathlib import Path
 from typing import Any
 
 from flask import Flask
@@ -30,6 +31,9 @@ GIVES_UP_AFTER = 90.0
 NO_FAULT = (502, 503, 504)
 """What says that the service cannot do it at this moment, with `Retry-After`."""
 
+LOCKS_MET = ("deadlock detected", "database is locked")
+"""What the databases call two writers that were in each other's way for good; clients are told 503."""
+
 TOPIC = "operating_systems"
 CONCEPTS = ("Deadlock", "Mutex", "Semaphore", "Race condition", "Priority inversion")
 WORDS = "A mutex lets one thread in and a deadlock is a circular wait of threads for locks that others hold".split()
@@ -44,6 +48,7 @@ class Ledger:
     repeated: int = 0
     """Requests that were sent again, under their key."""
     statuses: Counter[int] = field(default_factory=Counter)
+    """How often each came."""
     faults: list[str] = field(default_factory=list)
     """Replies that no client should get."""
 
@@ -55,6 +60,11 @@ class Ledger:
             self.statuses[reply.status] += 1
             if reply.status >= 500 and reply.status not in NO_FAULT:
                 self.faults.append(f"{reply.status}: {reply.json}")
+
+    @property
+    def server_errors(self) -> int:
+        """Replies of 500 and above, those that ask for a repetition included."""
+        return sum(count for status, count in self.statuses.items() if status >= 500)
 
     def note_repeated(self) -> None:
         with self._lock:
@@ -139,6 +149,11 @@ class Phone:
             reply = self.send("POST", "/api/adaptive/observations", seen)
             assert reply.status == 201, reply.json
             self.ledger.note_recorded(self.user_id, reply.json["attempt"]["id"])
+
+
+def locks_met_in(log: Path) -> list[str]:
+    """The lines in which a service says that its database gave up on a lock."""
+    return [line for line in log.read_text(errors="replace").splitlines() if any(words in line for words in LOCKS_MET)]
 
 
 @contextmanager

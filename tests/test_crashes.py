@@ -20,7 +20,7 @@ from config import ROOT
 from tests.conftest import Counts, fill, unavailable
 from tests.postgres_server import PostgresServer, binaries, own_postgres
 from tests.service import BINARIES, Service, free_port, served
-from tests.soaking import APPLICATION, Ledger, Phone, found_in, in_background
+from tests.soaking import APPLICATION, Ledger, Phone, found_in, in_background, locks_met_in
 
 CLIENTS = 8
 LOAD_SECONDS = 0.5
@@ -125,6 +125,7 @@ def judge(app: Flask, ledger: Ledger, counts: Counts, kills: int) -> None:
         answers=len(ledger.acknowledged),
         kills=kills,
         requests_repeated=ledger.repeated,
+        replies_503=ledger.statuses[503],
         lost=found.lost,
         doubled=found.doubled,
         faults=len(ledger.faults),
@@ -144,6 +145,8 @@ def test_workers_are_killed(
 
         ledger = soak(service, kill, rounds)
     judge(make_app(any_url), ledger, counts, rounds)
+    assert locks_met_in(tmp_path / "log.txt") == []
+    assert ledger.server_errors == 0
 
 
 def test_the_whole_service_is_killed(
