@@ -2,15 +2,16 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from accounts import LastAdministrator, Role, login_key
+from bank_gates import ReadTopic
 from counts import UNITS
 from embeddings import KeptReadings, ModelEncoder
 from mastery import MasteryPolicy
 from models import AuditEvent, User, UserMastery
-from question_bank import BankProblem, InvalidBank, Question, QuestionBank, Topic, parse_topic
+from question_bank import BankProblem, InvalidBank, Question, QuestionBank, Topic, read_topic
 from reading.words import content_places
 from resets import Reset, reset_mastery
 from store import AuditEntry, LevelCount, MissedConcept, NotFound, Page, Place, Store, checksum
@@ -70,11 +71,21 @@ class ImportedTopic:
     concepts: int
     retired: int
     revision: int
+    warnings: tuple[BankProblem, ...] = ()
+
+
+Look = Callable[[ReadTopic], Sequence[BankProblem]]
+"""What somebody has to say about a topic that is imported all the same."""
 
 
 def at_once(texts: Sequence[str]) -> Iterable[Sequence[str]]:
     """All texts in one batch."""
     return [texts]
+
+
+def no_look(_read: ReadTopic) -> Sequence[BankProblem]:
+    """Nothing is said."""
+    return ()
 
 
 class Administration:
@@ -173,24 +184,28 @@ class Administration:
         return self._store.audit_page(limit=limit, after=after)
 
     def import_questions(
-        self, files: Sequence[BankFile], *, actor_id: int | None, batches: Batches = at_once
+        self, files: Sequence[BankFile], *, actor_id: int | None, batches: Batches = at_once, look: Look = no_look
     ) -> list[ImportedTopic]:
         """Take over topics from files, all or none; questions that are no longer in their topic's file are retired.
 
-        Raises `InvalidBank` with every problem, and `ModelUnavailable`.
+        `look` is asked before anything is written, and its complaints refuse nothing. Raises `InvalidBank` with every
+        problem, and `ModelUnavailable`.
         """
         bank = self._store.bank()
-        topics = _read(files, bank)
-        texts = kept_texts(topics)
+        given = _read(files, bank)
+        texts = kept_texts(read.topic for read in given)
         self._store.release()
         keep_readings(self._encoder, self._store, batches(texts))
+        warnings = [tuple(look(read)) for read in given]
+        self._store.release()
         with self._store.transaction():
             self._store.lock_bank()
             if self._store.bank() is not bank:  # changed while the answers were encoded
                 bank = self._store.bank()
-                topics = _read(files, bank)
+                given = _read(files, bank)
             return [
-                self._import(topic, file, bank, actor_id=actor_id) for topic, file in zip(topics, files, strict=True)
+                replace(self._import(read.topic, file, bank, actor_id=actor_id), warnings=found)
+                for read, file, found in zip(given, files, warnings, strict=True)
             ]
 
     def _import(self, topic: Topic, file: BankFile, bank: QuestionBank, *, actor_id: int | None) -> ImportedTopic:
@@ -245,14 +260,15 @@ def keep_readings(encoder: ModelEncoder, store: Store, batches: Iterable[Sequenc
         KeptReadings(encoder, store, size=len(texts)).read(texts, [content_places(text) for text in texts])
 
 
-def _read(files: Iterable[BankFile], bank: QuestionBank) -> list[Topic]:
+def _read(files: Iterable[BankFile], bank: QuestionBank) -> list[ReadTopic]:
     """The topics of all files; raises `InvalidBank` with the problems of all of them."""
-    topics: list[Topic] = []
+    topics: list[ReadTopic] = []
     problems: list[BankProblem] = []
     taken: dict[str, str] = {}
     for file in files:
         try:
-            topics.append(parse_topic(file.text, file.name, taken, owners=bank.owners, is_json=file.is_json))
+            topic, lines = read_topic(file.text, file.name, taken, owners=bank.owners, is_json=file.is_json)
+            topics.append(ReadTopic(topic=topic, lines=lines))
         except InvalidBank as error:
             problems.extend(error.problems)
     if problems:

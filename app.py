@@ -17,6 +17,7 @@ from api.context import EXTENSION, Services
 from api.http import configure_openapi
 from api.limits import register_limits
 from api.security import register_tokens
+from authoring import Authoring
 from config import ROOT, Settings, load_settings
 from database import engine_options, prepare_engine
 from debugging import DebuggingController
@@ -120,6 +121,7 @@ def _wire(settings: Settings, encoder: ModelEncoder, clock: Callable[[], datetim
         store=store,
         accounts=Accounts(store=store, clock=clock, refresh_lifetime=settings.refresh_token_lifetime, hasher=hasher),
         administration=Administration(store=store, encoder=encoder, policy=settings.policy, clock=clock),
+        authoring=Authoring(store=store, encoder=encoder, policy=settings.policy, clock=clock),
         controller=AdaptiveInterviewController(
             store=store,
             scorer=scorer,

@@ -1,11 +1,11 @@
 """Gates of the question bank that need the model: the scorer that serves is asked about the bank's own texts."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
 from bank_gates import ReadTopic
-from embeddings import KeptReadings, ModelEncoder, NoShelf, Reading, Spans, Vectors, reading_key
+from embeddings import KeptReadings, ModelEncoder, NoShelf, Reading, ReadingShelf, Spans, Vectors, reading_key
 from mastery import MasteryPolicy
 from question_bank import BankProblem, Question, Where
 from reading.words import content_places
@@ -24,6 +24,9 @@ GIVEN_AWAY = 0.1
 """What a question may earn as its own answer."""
 
 TEXTS_AT_ONCE = 32
+
+OTHERS_IN_A_REQUEST = 12
+"""Questions against which an expected answer is held where somebody waits."""
 
 
 class ReadOnce:
@@ -61,10 +64,10 @@ class ReadOnce:
 class ModelGates:
     """Asks the scorer that serves about topics; raises `ModelUnavailable` where the model cannot be loaded."""
 
-    def __init__(self, encoder: ModelEncoder, policy: MasteryPolicy) -> None:
+    def __init__(self, encoder: ModelEncoder, policy: MasteryPolicy, shelf: ReadingShelf | None = None) -> None:
         self._encoder = ReadOnce(encoder)
         self._policy = policy
-        self._scorer = Scorer(self._encoder, KeptReadings(self._encoder, NoShelf()), policy)
+        self._scorer = Scorer(self._encoder, KeptReadings(self._encoder, shelf or NoShelf()), policy)
 
     def problems(self, read: ReadTopic) -> Iterator[BankProblem]:
         """What is wrong with one topic."""
@@ -74,6 +77,46 @@ class ModelGates:
             for j, answer in enumerate(question.expected_answers):
                 yield from self._unfit_answer(read, ("questions", i, "expected_answers", j), question, answer)
 
+    def problems_within(
+        self, read: ReadTopic, questions: Sequence[int], *, until: float, clock: Callable[[], float]
+    ) -> Iterator[BankProblem]:
+        """What is wrong with these questions (places in the topic), as far as there is time until then; says how far.
+
+        An answer is held against some of the other questions, and texts against those that there was time to read.
+        """
+        wanted = [(i, question) for i, question in read.active_questions if i in set(questions)]
+        asked = 0
+        for i, question in wanted:
+            if clock() >= until:
+                break
+            yield from self._given_away(read, i, question)
+            for j, answer in enumerate(question.expected_answers):
+                path = ("questions", i, "expected_answers", j)
+                yield from self._unfit_answer(read, path, question, answer, against=OTHERS_IN_A_REQUEST)
+            asked += 1
+        yield from self._near_within(read, wanted, until=until, clock=clock)
+        if asked < len(wanted):
+            message = f"There was time to ask the scorer about {asked} of {len(wanted)} questions."
+            yield read.problem(("questions",), f"{message} `flask questions check` asks about all.")
+
+    def _near_within(
+        self, read: ReadTopic, wanted: Sequence[tuple[int, Question]], *, until: float, clock: Callable[[], float]
+    ) -> Iterator[BankProblem]:
+        places = {i for i, _ in wanted}
+        asked = [*wanted, *((i, question) for i, question in read.active_questions if i not in places)]
+        vectors: list[Vectors] = []
+        for start in range(0, len(asked), TEXTS_AT_ONCE):
+            if clock() >= until:
+                break
+            vectors.append(self._vectors([question.text for _, question in asked[start : start + TEXTS_AT_ONCE]]))
+        known = np.concatenate(vectors) if vectors else np.empty((0, 1), dtype=np.float32)
+        for at, (i, _) in enumerate(wanted[: len(known)]):
+            cosines = known @ known[at]
+            cosines[: at + 1] = -1  # a pair is told once, at the first of the two
+            other = int(cosines.argmax())
+            if cosines[other] >= NEAR_DUPLICATE:
+                yield _near(read, i, asked[other][1], float(cosines[other]))
+
     def near_duplicates(self, topics: Sequence[ReadTopic], checked: frozenset[str]) -> Iterator[BankProblem]:
         """Questions of the topics `checked` that are near to one that is not checked or stands earlier."""
         asked = [(read, i, question) for read in topics for i, question in read.active_questions]
@@ -82,9 +125,7 @@ class ModelGates:
         for at, (read, i, question) in enumerate(asked):
             cosines = vectors[:at] @ vectors[at]
             if question.topic in checked and at and cosines.max() >= NEAR_DUPLICATE:
-                other = asked[int(cosines.argmax())][2]
-                message = f"This asks nearly the same as {other.id!r}: the cosine is {cosines.max():.2f}."
-                yield read.problem(("questions", i, "text"), message)
+                yield _near(read, i, asked[int(cosines.argmax())][2], float(cosines.max()))
 
     def _vectors(self, texts: Sequence[str]) -> Vectors:
         if not texts:
@@ -107,7 +148,9 @@ class ModelGates:
             message = f"The question gives its answer away: as an answer it earns {earned:.2f}, not up to {GIVEN_AWAY}."
             yield read.problem(("questions", i, "text"), message)
 
-    def _unfit_answer(self, read: ReadTopic, path: Where, question: Question, answer: str) -> Iterator[BankProblem]:
+    def _unfit_answer(
+        self, read: ReadTopic, path: Where, question: Question, answer: str, *, against: int | None = None
+    ) -> Iterator[BankProblem]:
         own = self._score(answer, read, question)
         earned = self._combined(own)
         for name in own.missed_concepts:
@@ -116,7 +159,7 @@ class ModelGates:
             why = "; ".join(flag.effect for flag in own.flags) or f"missed: {', '.join(own.missed_keywords)}"
             message = f"The expected answer earns {earned:.2f} on its own question, not {OWN_SCORE} ({why})."
             yield read.problem(path, message)
-        others = [other for other in read.topic.active_questions if other is not question]
+        others = [other for other in read.topic.active_questions if other is not question][:against]
         if not others:
             return
         elsewhere = float(np.mean([self._combined(self._score(answer, read, other)) for other in others]))
@@ -139,3 +182,8 @@ class ModelGates:
 
     def _combined(self, score: AnswerScore) -> float:
         return self._policy.combined_score(semantic_score=score.semantic_score, keyword_score=score.keyword_score)
+
+
+def _near(read: ReadTopic, i: int, other: Question, cosine: float) -> BankProblem:
+    message = f"This asks nearly the same as {other.id!r}: the cosine is {cosine:.2f}."
+    return read.problem(("questions", i, "text"), message)

@@ -4,9 +4,10 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from mastery import Difficulty
-from question_bank import BankProblem, Concept, Lines, Question, Topic, Where
+from question_bank import BankProblem, Concept, Question, Topic, Where
 from reading.sentences import sentences_of
 
 SUBTOPICS, CONCEPTS, QUESTIONS_PER_DIFFICULTY = 6, 24, 12
@@ -31,12 +32,18 @@ _LEGAL_CAPITALS = re.compile(r"(?:[A-Z]?[a-z]+)\Z")
 _POSSESSIVE = re.compile(r"['’]s?\Z")
 
 
+class Finder(Protocol):
+    """Finds where a part of a topic was written: `Lines` of its file, or who knows its origin."""
+
+    def problem(self, path: Where, message: str) -> BankProblem: ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class ReadTopic:
     """A topic and where its parts stand in its file."""
 
     topic: Topic
-    lines: Lines
+    lines: Finder
 
     def problem(self, path: Where, message: str) -> BankProblem:
         """What is wrong with a part, at its line."""

@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -192,6 +192,15 @@ class QuestionEntrySchema(ProbeSchema):
     text = text_field()
 
 
+class QuestionEditSchema(QuestionEntrySchema):
+    """What of a question can be changed: all but its id and its topic, by which attempts know it."""
+
+    class Meta:
+        exclude = ("id",)
+
+    subtopic = fields.String(validate=_subtopic, metadata={"description": "Stays as it is where none is given"})
+
+
 class TopicFileSchema(Schema):
     topic = text_field(
         validate=validate.And(
@@ -243,6 +252,55 @@ def read_topic(
     if taken is not None:
         taken.update({name: file for _, name in _claims(data)})
     return _topic(data), lines
+
+
+def read_edit(
+    text: str, file: str, question: Question, topic: Topic, *, is_json: bool = False
+) -> tuple[Question, "Lines"]:
+    """A question of the topic as an edit wants it, and the finder of the edit's lines; raises `InvalidBank`."""
+    lines, values = read_document(text, file, is_json=is_json)
+    try:
+        entry = QuestionEditSchema().load(values)
+    except ValidationError as error:
+        raise InvalidBank(lines.problems(error.messages)) from None
+    entry = {"subtopic": question.subtopic, **entry, "id": question.id}
+    concepts = [{"name": concept.name, "subtopic": concept.subtopic} for concept in topic.concepts]
+    found = list(_unfit_questions({"concepts": concepts, "questions": [entry]}))
+    if found:
+        raise InvalidBank(lines.problem(path[2:], message) for path, message in found)
+    return replace(_question(entry, topic.slug), retired=question.retired), lines
+
+
+def topic_document(topic: Topic) -> dict[str, Any]:
+    """The topic as its file says it: what is asked, and the concepts that this probes."""
+    kept = set(topic.probed_concepts)
+    return {
+        "topic": topic.slug,
+        "title": topic.title,
+        "concepts": [
+            {
+                "name": concept.name,
+                "subtopic": concept.subtopic,
+                "aliases": list(concept.aliases),
+                "descriptions": list(concept.descriptions),
+                "prerequisites": [name for name in concept.prerequisites if name in kept],
+            }
+            for concept in topic.concepts
+            if concept.name in kept
+        ],
+        "questions": [
+            {
+                "id": question.id,
+                "subtopic": question.subtopic,
+                "difficulty": question.difficulty.value,
+                "text": question.text,
+                "concepts": list(question.concepts),
+                "expected_answers": list(question.expected_answers),
+                "keywords": list(question.keywords),
+            }
+            for question in topic.active_questions
+        ],
+    }
 
 
 def read_document(text: str, file: str, *, is_json: bool = False) -> tuple["Lines", Any]:
@@ -336,19 +394,20 @@ def _topic(data: dict[str, Any]) -> Topic:
             )
             for item in data["concepts"]
         ),
-        questions=tuple(
-            Question(
-                id=item["id"],
-                topic=slug,
-                subtopic=item["subtopic"],
-                difficulty=Difficulty(item["difficulty"]),
-                text=" ".join(item["text"].split()),
-                concepts=tuple(item["concepts"]),
-                expected_answers=tuple(" ".join(answer.split()) for answer in item["expected_answers"]),
-                keywords=tuple(item["keywords"]),
-            )
-            for item in data["questions"]
-        ),
+        questions=tuple(_question(item, slug) for item in data["questions"]),
+    )
+
+
+def _question(item: dict[str, Any], topic: str) -> Question:
+    return Question(
+        id=item["id"],
+        topic=topic,
+        subtopic=item["subtopic"],
+        difficulty=Difficulty(item["difficulty"]),
+        text=" ".join(item["text"].split()),
+        concepts=tuple(item["concepts"]),
+        expected_answers=tuple(" ".join(answer.split()) for answer in item["expected_answers"]),
+        keywords=tuple(item["keywords"]),
     )
 
 

@@ -2,7 +2,20 @@
 
 from flask import Flask
 
-from api import account_data, admin, auth, debugging, docs, history, observations, operations, plans, practice, progress
+from api import (
+    account_data,
+    admin,
+    auth,
+    bank,
+    debugging,
+    docs,
+    history,
+    observations,
+    operations,
+    plans,
+    practice,
+    progress,
+)
 from api.http import GradusApi, GradusJson, add_common_headers, give_request_id
 from api.measuring import register_measuring
 
@@ -14,7 +27,7 @@ def register_api(app: Flask) -> None:
     app.before_request(give_request_id)
     app.after_request(add_common_headers)
     api = GradusApi(app)
-    for area in (auth, progress, practice, history, debugging, plans, observations, account_data, admin):
+    for area in (auth, progress, practice, history, debugging, plans, observations, account_data, admin, bank):
         api.register_blueprint(area.blueprint)
     app.register_blueprint(operations.blueprint)
     app.register_blueprint(docs.blueprint)

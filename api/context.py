@@ -9,6 +9,7 @@ from flask import current_app, g
 from accounts import Accounts
 from adaptive_controller import AdaptiveInterviewController
 from administration import Administration
+from authoring import Authoring
 from config import Settings
 from debugging import DebuggingController
 from embeddings import ModelEncoder
@@ -30,6 +31,7 @@ class Services:
     store: Store
     accounts: Accounts
     administration: Administration
+    authoring: Authoring
     controller: AdaptiveInterviewController
     observer: Observer
     debugging: DebuggingController

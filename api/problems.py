@@ -18,6 +18,7 @@ from werkzeug.http import HTTP_STATUS_CODES
 from accounts import LastAdministrator, LoginEnded, RoleNeeded, WrongCredentials, WrongPassword
 from adaptive_controller import NothingToAsk, QuestionNotOpen
 from adaptive_state import CorruptConceptDocument
+from authoring import Unrestorable
 from database import is_storage_full
 from embeddings import ModelUnavailable
 from mastery import ScoreOutOfRange
@@ -91,6 +92,7 @@ KINDS: dict[type[Exception], Kind] = {
     NothingToAsk: Kind(409, "nothing-to-ask"),
     CorruptConceptDocument: Kind(409, "unreadable-record"),
     InvalidBank: Kind(422, "invalid-bank"),
+    Unrestorable: Kind(409, "question-unfit"),
     UnknownTopic: Kind(422, "validation", pointer="#/topics"),
     ScoreOutOfRange: Kind(422, "validation", pointer="#"),
     ModelUnavailable: Kind(503, "model-unavailable", retry_after=ModelUnavailable.retry_after),

@@ -3,13 +3,14 @@
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import delete, func, select, text, update
+from sqlalchemy import Executable, delete, func, select, text, update
 
 from mastery import Difficulty
 from models import BankConcept, BankImport, BankQuestion, BankTopic, ExpectedVector
 from question_bank import Concept, Question, QuestionBank, Topic
-from store.transactions import Transactions
+from store.transactions import Inserting, Transactions
 
 READINGS_PER_QUERY = 500
 """Databases bound the number of parameters of a statement."""
@@ -60,6 +61,30 @@ class BankShelf(Transactions):
         if self._session.get_bind().dialect.name == "postgresql":
             self._session.execute(text("LOCK TABLE bank_imports IN SHARE ROW EXCLUSIVE MODE"))
 
+    def save_question(self, question: Question, *, source: str, checksum: str, at: datetime) -> int:
+        """Take over one question that is in the bank; the bank's new revision. Call `lock_bank` before."""
+        values = _row(question)
+        self._session.execute(update(BankQuestion).where(BankQuestion.id == question.id).values(**values))
+        change = BankImport(at=at, source=source, checksum=checksum)
+        self._session.add(change)
+        self._session.flush()
+        return change.id
+
+    def questions_page(
+        self, topic: str | None, *, retired: bool | None, limit: int, after: str | None
+    ) -> tuple[list[Question], str | None]:
+        """Questions by id, of one topic or all, and the id after which the next page begins (None at the end)."""
+        query = select(BankQuestion.__table__).order_by(BankQuestion.id).limit(limit + 1)
+        if topic is not None:
+            query = query.where(BankQuestion.topic == topic)
+        if retired is not None:
+            query = query.where(BankQuestion.retired == retired)
+        if after is not None:
+            query = query.where(BankQuestion.id > after)
+        rows = self._session.execute(query).all()
+        questions = [_question(row) for row in rows[:limit]]
+        return questions, questions[-1].id if len(rows) > limit else None
+
     def _save_topic(self, topic: Topic, source: str) -> None:
         session = self._session
         session.merge(BankTopic(slug=topic.slug, title=topic.title, source=source))
@@ -77,22 +102,14 @@ class BankShelf(Transactions):
             )
             for position, concept in enumerate(topic.concepts)
         )
+        session.flush()
         session.execute(update(BankQuestion).where(BankQuestion.topic == topic.slug).values(retired=True))
-        for position, question in enumerate(topic.questions):
-            session.merge(
-                BankQuestion(
-                    id=question.id,
-                    topic=topic.slug,
-                    subtopic=question.subtopic,
-                    difficulty=question.difficulty,
-                    text=question.text,
-                    concepts=list(question.concepts),
-                    expected_answers=list(question.expected_answers),
-                    keywords=list(question.keywords),
-                    position=position,
-                    retired=question.retired,
-                )
-            )
+        rows = [
+            {"id": question.id, "topic": topic.slug, "position": position, **_row(question)}
+            for position, question in enumerate(topic.questions)
+        ]
+        if rows:
+            session.connection().execute(self.in_dialect(_upsert_question), rows)
 
     def _read_bank(self) -> QuestionBank:
         concepts: dict[str, list[Concept]] = {}
@@ -106,7 +123,7 @@ class BankShelf(Transactions):
             )
             concepts.setdefault(row.topic, []).append(concept)
         questions: dict[str, list[Question]] = {}
-        for stored in self._session.scalars(select(BankQuestion).order_by(BankQuestion.position)):
+        for stored in self._session.execute(select(BankQuestion.__table__).order_by(BankQuestion.position)):
             questions.setdefault(stored.topic, []).append(_question(stored))
         return QuestionBank(
             Topic(
@@ -142,10 +159,31 @@ class BankShelf(Transactions):
             connection.execute(self.insert_new(ExpectedVector), rows)
 
 
+def _upsert_question(insert_in: Inserting) -> Executable:
+    insert = insert_in(BankQuestion)
+    columns = BankQuestion.__table__.columns.keys()
+    return insert.on_conflict_do_update(
+        index_elements=["id"], set_={name: insert.excluded[name] for name in columns if name != "id"}
+    )
+
+
+def _row(question: Question) -> dict[str, Any]:
+    """The columns of a question that can change without its leaving its place."""
+    return {
+        "subtopic": question.subtopic,
+        "difficulty": question.difficulty.value,
+        "text": question.text,
+        "concepts": list(question.concepts),
+        "expected_answers": list(question.expected_answers),
+        "keywords": list(question.keywords),
+        "retired": question.retired,
+    }
+
+
 _REVISION = select(func.max(BankImport.__table__.c.id))
 
 
-def _question(row: BankQuestion) -> Question:
+def _question(row: Any) -> Question:
     return Question(
         id=row.id,
         topic=row.topic,

@@ -40,6 +40,13 @@ CHESS = {
         }
     ],
 }
+ASKED = "dbms-transactions-half-done-transfer"
+EDIT = {
+    "text": "What is a transaction, and what does it promise?",
+    "difficulty": "easy",
+    "concepts": ["Transaction retry"],
+    "expected_answers": ["A transaction is a unit of work that happens as a whole or not at all."],
+}
 RESET = {"topic": "all", "reason": "A new term begins."}
 HELD = {"session_type": "mock", "topic": "dbms", "score": 50, "duration": 60}
 OBSERVED = {"topic": "dbms", "semantic_score": 0.5, "keyword_score": 0.5, "concepts": ["Index"]}
@@ -99,6 +106,12 @@ TABLE: dict[tuple[str, str], Row] = {
     ("GET", "/api/admin/stats"): Row(401, 403, 200),
     ("GET", "/api/admin/audit"): Row(401, 403, 200),
     ("POST", "/api/admin/questions/import"): Row(401, 403, 201, CHESS),
+    ("GET", "/api/admin/questions"): Row(401, 403, 200),
+    ("GET", f"/api/admin/questions/{ASKED}"): Row(401, 403, 200),
+    ("PUT", f"/api/admin/questions/{ASKED}"): Row(401, 403, 200, EDIT),
+    ("POST", f"/api/admin/questions/{ASKED}/retire"): Row(401, 403, 200),
+    ("POST", f"/api/admin/questions/{ASKED}/restore"): Row(401, 403, 200),
+    ("GET", "/api/admin/topics/dbms/export"): Row(401, 403, 200),
 }
 
 OF_PAGES = {"place": "progress", "rest": "dbms", "file_name": "app.js"}
@@ -132,7 +145,7 @@ def ask(account: Learner, method: str, path: str, body: Any, *, signed_in: bool 
 
 
 def test_every_route_has_its_row(app: Flask) -> None:
-    fixed = {"filename": "docs.js", "name": "swagger-ui.css", "topic": "dbms", **OF_PAGES}
+    fixed = {"filename": "docs.js", "name": "swagger-ui.css", "topic": "dbms", "question_id": ASKED, **OF_PAGES}
     routes = {
         (method, re.sub(r"<(?:[^:<>]*:)?(\w+)>", lambda found: fixed.get(found[1], OWN), rule.rule))
         for rule in app.url_map.iter_rules()

@@ -101,9 +101,9 @@ def test_every_route_documents_that_it_can_be_forbidden(app: Flask) -> None:
         operation
         for path, item in paths.items()
         for method, operation in item.items()
-        if path.startswith("/api/admin/") and method in ("get", "post")
+        if path.startswith("/api/admin/") and method in ("get", "post", "put")
     ]
-    assert len(operations) == 7
+    assert len(operations) == 13
     assert all({"401", "403"} <= operation["responses"].keys() for operation in operations)
 
 
@@ -570,13 +570,11 @@ def chess() -> dict[str, Any]:
     }
 
 
-def test_an_imported_topic_can_be_practised_at_once(
-    any_app: Flask, admin: Learner, pupil: Learner, encoder: WordEncoder
-) -> None:
+def test_an_imported_topic_can_be_practised_at_once(any_app: Flask, admin: Learner, pupil: Learner) -> None:
     reply = send(admin, CHESS)
     assert reply.status_code == 201, reply.json
     revision = reply.json["revision"]
-    assert reply.json == {
+    assert {name: value for name, value in reply.json.items() if name != "warnings"} == {
         "topic": "chess",
         "title": "Chess",
         "questions": 2,
@@ -586,7 +584,7 @@ def test_an_imported_topic_can_be_practised_at_once(
     }
     with any_app.app_context():
         assert revision == max(db.session.scalars(select(BankImport.id)))
-        assert db.session.query(ExpectedVector).count() == len(encoder.encoded) == 3 + len(DESCRIPTIONS)
+        assert db.session.query(ExpectedVector).count() == 3 + len(DESCRIPTIONS)
         assert Store().bank().topic("chess").concept_by_name["Castling"].descriptions == DESCRIPTIONS
     assert pupil.start(topics=["chess"])["question"]["topic"] == "chess"
     [event] = admin.get("/api/admin/audit").json["events"]
@@ -634,7 +632,8 @@ def test_an_import_changes_the_descriptions_of_a_concept(any_app: Flask, admin: 
     encoder.encoded.clear()
     reply = send(admin, CHESS.replace(DESCRIPTIONS[0], "King and rook change places."))
     assert reply.status_code == 201, reply.json
-    assert encoder.encoded == ["King and rook change places."]
+    assert encoder.encoded[0] == "King and rook change places."
+    assert DESCRIPTIONS[1] not in encoder.encoded
     with any_app.app_context():
         concepts = Store().bank().topic("chess").concept_by_name
         assert concepts["Castling"].descriptions == ("King and rook change places.", DESCRIPTIONS[1])

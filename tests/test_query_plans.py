@@ -264,6 +264,20 @@ def administrate(admin: Learner, learner: Learner) -> None:
         ],
     }
     fine(admin.post("/api/admin/questions/import", topic))
+    author(admin, topic["questions"][0])
+
+
+def author(admin: Learner, question: dict[str, Any]) -> None:
+    path = f"/api/admin/questions/{question['id']}"
+    cursor = fine(admin.get("/api/admin/questions?limit=5"))["next_cursor"]
+    fine(admin.get(f"/api/admin/questions?limit=5&cursor={cursor}"))
+    fine(admin.get("/api/admin/questions?topic=dbms&retired=false&limit=5"))
+    fine(admin.get(path))
+    edit = {name: value for name, value in question.items() if name != "id"}
+    fine(admin.client.put(path, json={**edit, "difficulty": "hard"}, headers=admin.headers))
+    for change in ("retire", "restore"):
+        once_more(admin, f"{path}/{change}", {})
+    fine(admin.get("/api/admin/topics/chess/export"))
 
 
 def faults(observed: Observed, connection: psycopg.Connection[Any], table: str = "") -> list[str]:

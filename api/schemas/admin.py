@@ -6,6 +6,7 @@ from marshmallow import Schema, fields, validate
 
 from accounts import Role
 from api.schemas.accounts import UserSchema
+from api.schemas.bank import warnings_field
 from api.schemas.fields import PLACES, Rounded, UtcTime, Words, YesOrNo, names
 from api.schemas.mastery import ProgressSchema, ResetRequestSchema
 from api.schemas.pages import PageQuerySchema
@@ -109,6 +110,7 @@ class ImportedTopicSchema(Schema):
     concepts = fields.Integer(required=True)
     retired = fields.Integer(required=True, metadata={"description": "Questions that are no longer asked"})
     revision = fields.Integer(required=True, metadata={"description": "The question bank's new revision"})
+    warnings = warnings_field()
 
 
 def _rounded(value: Any) -> Any:

@@ -1,0 +1,284 @@
+"""The question bank in the hands of administrators, over HTTP, on both databases."""
+
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from api.context import EXTENSION
+from store import Store
+from tests.conftest import Learner, sign_up
+from tests.fakes import WordEncoder
+from tests.test_admin import send, sign_up_admin
+from tests.test_commands import CHESS
+
+CASTLING = {
+    "text": "Which move of two pieces brings a king to safety?",
+    "difficulty": "hard",
+    "concepts": ["Castling", "Check"],
+    "expected_answers": ["Castling: king and rook move together, unless the king is in check."],
+    "keywords": ["rook"],
+}
+PATH = "/api/admin/questions/chess-castling"
+
+
+@pytest.fixture
+def admin(any_app: Flask) -> Learner:
+    """An administrator of a bank with the topic chess."""
+    account = sign_up_admin(any_app, "head")
+    assert send(account, CHESS).status_code == 201
+    return account
+
+
+def put(admin: Learner, body: Any, path: str = PATH, **headers: str) -> Any:
+    return admin.client.put(path, json=body, headers={**admin.headers, **headers})
+
+
+def last_event(admin: Learner) -> dict[str, Any]:
+    found: dict[str, Any] = admin.get("/api/admin/audit").json["events"][0]
+    return found
+
+
+def revision(app: Flask) -> int:
+    with app.app_context():
+        return Store().bank_revision()
+
+
+# Looking
+
+
+def test_the_questions_of_a_topic_are_listed_by_id_without_their_answers(admin: Learner) -> None:
+    reply = admin.get("/api/admin/questions?topic=chess")
+    assert reply.status_code == 200
+    assert [question["id"] for question in reply.json["questions"]] == ["chess-castling", "chess-check"]
+    assert reply.json["next_cursor"] is None
+    assert reply.json["questions"][1] == {
+        "id": "chess-check",
+        "topic": "chess",
+        "subtopic": "rules",
+        "difficulty": "easy",
+        "text": "When is a king in check?",
+        "concepts": ["Check"],
+        "retired": False,
+    }
+
+
+def test_the_pages_hold_every_question_once(any_app: Flask, admin: Learner) -> None:
+    seen: list[str] = []
+    path = "/api/admin/questions?limit=97"
+    while path:
+        reply = admin.get(path)
+        seen += [question["id"] for question in reply.json["questions"]]
+        path = reply.headers.get("Link", "").removeprefix("<").partition(">")[0]
+    with any_app.app_context():
+        assert sorted(seen) == sorted(Store().bank().owners)
+
+
+def test_retired_questions_are_listed_alone_or_left_out(admin: Learner) -> None:
+    admin.post(f"{PATH}/retire")
+    ids = {
+        retired: [
+            row["id"] for row in admin.get(f"/api/admin/questions?topic=chess&retired={retired}").json["questions"]
+        ]
+        for retired in ("true", "false")
+    }
+    assert ids == {"true": ["chess-castling"], "false": ["chess-check"]}
+
+
+@pytest.mark.parametrize("query", ["limit=0", "cursor=-", "cursor=A", "retired=1", "topic=%00"])
+def test_a_list_that_cannot_be_is_refused(app: Flask, query: str) -> None:
+    assert sign_up_admin(app).get(f"/api/admin/questions?{query}").status_code == 422
+
+
+def test_one_question_is_shown_whole(admin: Learner) -> None:
+    reply = admin.get(PATH)
+    assert reply.status_code == 200
+    question = reply.json["question"]
+    assert question["expected_answers"] == [
+        "By castling, king and rook move together.",
+        "The king steps two squares towards a rook, which jumps over it.",
+    ]
+    assert (question["keywords"], question["retired"]) == ([], False)
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/api/admin/questions/nothing"),
+        ("PUT", "/api/admin/questions/nothing"),
+        ("POST", "/api/admin/questions/nothing/retire"),
+        ("POST", "/api/admin/questions/nothing/restore"),
+        ("GET", "/api/admin/topics/nothing/export"),
+    ],
+)
+def test_what_is_not_in_the_bank_is_not_found(app: Flask, method: str, path: str) -> None:
+    admin = sign_up_admin(app)
+    body = CASTLING if method == "PUT" else {}
+    assert admin.client.open(path, method=method, json=body, headers=admin.headers).status_code == 404
+
+
+# Editing
+
+
+def test_an_edit_changes_the_question_and_leaves_its_trace(any_app: Flask, admin: Learner) -> None:
+    before = revision(any_app)
+    reply = put(admin, CASTLING)
+    assert reply.status_code == 200, reply.json
+    assert reply.json["question"] == {
+        **CASTLING,
+        "id": "chess-castling",
+        "topic": "chess",
+        "subtopic": "moves",
+        "retired": False,
+    }
+    assert reply.json["revision"] == before + 1 == revision(any_app)
+    assert admin.get(PATH).json["question"] == reply.json["question"]
+    event = last_event(admin)
+    assert (event["action"], event["actor"], event["topic"]) == ("edit_question", "head", "chess")
+    assert event["details"]["question"] == "chess-castling"
+    assert event["details"]["changed"] == ["difficulty", "text", "concepts", "expected_answers", "keywords"]
+
+
+def test_an_edited_question_keeps_its_place_and_its_attempts(any_app: Flask, admin: Learner) -> None:
+    pupil = sign_up(any_app, "dora")
+    started = pupil.start(topics=["chess"])
+    question = started["question"]
+    pupil.answer(started["session"]["id"], question, "King and rook move together.")
+    body = {**CASTLING, "subtopic": "rules"} if question["id"] == "chess-castling" else CASTLING
+    assert put(admin, body, f"/api/admin/questions/{question['id']}").status_code == 200
+    held = pupil.get(f"/api/adaptive/sessions/{started['session']['id']}").json
+    assert [attempt["question_id"] for attempt in held["attempts"]] == [question["id"]]
+    with any_app.app_context():
+        assert [one.id for one in Store().bank().topic("chess").questions] == ["chess-check", "chess-castling"]
+
+
+def test_an_edit_that_says_nothing_new_makes_no_revision(any_app: Flask, admin: Learner) -> None:
+    put(admin, CASTLING)
+    before = revision(any_app)
+    assert put(admin, CASTLING).json["revision"] == before == revision(any_app)
+
+
+def test_the_problems_of_an_edit_are_listed_by_line_and_nothing_is_changed(any_app: Flask, admin: Learner) -> None:
+    before = revision(any_app)
+    body = '{\n"text": "",\n"difficulty": "brutal",\n"concepts": ["Check"],\n"expected_answers": ["x"],\n"id": "y"\n}'
+    reply = admin.client.put(PATH, data=body, content_type="application/json", headers=admin.headers)
+    assert (reply.status_code, reply.json["type"]) == (422, "urn:gradus:problem:invalid-bank")
+    assert [problem["line"] for problem in reply.json["problems"]] == [2, 3, 6]
+    unknown = put(admin, {**CASTLING, "concepts": ["Check", "Mate", "Check"], "subtopic": "ends"})
+    assert [problem["message"] for problem in unknown.json["problems"]] == [
+        "No concept belongs to the subtopic 'ends'.",
+        "The concept 'Check' stands twice in this question.",
+        "The concept 'Mate' is not listed under concepts.",
+    ]
+    assert revision(any_app) == before
+
+
+def test_without_the_model_nothing_is_edited(any_app: Flask, admin: Learner, encoder: WordEncoder) -> None:
+    before = revision(any_app)
+    encoder.down = "The embedding model is gone."
+    assert put(admin, CASTLING).status_code == 503
+    assert revision(any_app) == before
+
+
+def test_a_repeated_edit_under_its_key_has_one_effect(any_app: Flask, admin: Learner) -> None:
+    first = put(admin, CASTLING, **{"Idempotency-Key": "once"})
+    put(admin, {**CASTLING, "difficulty": "easy"})
+    again = put(admin, CASTLING, **{"Idempotency-Key": "once"})
+    assert again.json == first.json
+    assert again.headers["Idempotency-Replayed"] == "true"
+    assert admin.get(PATH).json["question"]["difficulty"] == "easy"
+
+
+# Warnings
+
+
+def messages(reply: Any) -> list[str]:
+    return [warning["message"] for warning in reply.json["warnings"]]
+
+
+def test_an_import_says_what_the_gates_complain_of_by_line(admin: Learner) -> None:
+    reply = send(admin, CHESS.replace("How does a king get to safety in one move?", "When is a king in check?"))
+    assert reply.status_code == 201
+    warnings = {warning["message"]: warning["line"] for warning in reply.json["warnings"]}
+    assert warnings["The topic has 2 concepts; a full one has 24."] == 3
+    line = 1 + CHESS.splitlines().index("    text: How does a king get to safety in one move?")
+    assert warnings["This asks the same as 'chess-check'."] == line
+    assert "This asks nearly the same as 'chess-castling': the cosine is 1.00." in warnings
+
+
+def test_the_scorer_complains_of_an_answer_that_does_not_mention_its_concept(admin: Learner) -> None:
+    body = (
+        '{\n"text": "Which move of two pieces brings a king to safety?",\n"difficulty": "hard",\n'
+        '"concepts": ["Castling"],\n"expected_answers": [\n"Both of them hop sideways."\n]\n}'
+    )
+    reply = admin.client.put(PATH, data=body, content_type="application/json", headers=admin.headers)
+    assert reply.status_code == 200
+    assert {"line": 6, "message": "The scorer does not see 'Castling' in this expected answer."} in reply.json[
+        "warnings"
+    ]
+
+
+def test_an_edit_is_warned_of_its_own_faults_and_of_new_ones_of_its_topic(admin: Learner) -> None:
+    reply = put(admin, {**CASTLING, "concepts": ["Check"], "subtopic": "rules"})
+    told = messages(reply)
+    assert "'Castling' is probed by 0 questions (none); it needs 3 over 2 difficulties." in told
+    assert not any(message.startswith("'Check' is probed by 1") for message in told)
+    [lineless] = [warning for warning in reply.json["warnings"] if "is probed by 0" in warning["message"]]
+    assert "line" not in lineless
+
+
+def test_the_scorer_is_asked_no_longer_than_a_request_may_take(any_app: Flask, admin: Learner) -> None:
+    any_app.extensions[EXTENSION].authoring._timer = iter(range(0, 1000, 4)).__next__
+    reply = send(admin, CHESS)
+    assert messages(reply)[-1] == (
+        "There was time to ask the scorer about 1 of 2 questions. `flask questions check` asks about all."
+    )
+
+
+# Retiring
+
+
+def test_a_retired_question_is_asked_no_longer_until_it_is_restored(any_app: Flask, admin: Learner) -> None:
+    first = admin.post(f"{PATH}/retire")
+    assert first.status_code == 200
+    assert (first.json["question"]["retired"], last_event(admin)["action"]) == (True, "retire_question")
+    assert admin.post(f"{PATH}/retire").json == first.json
+    pupil = sign_up(any_app, "dora")
+    assert pupil.start(topics=["chess"])["question"]["id"] == "chess-check"
+    restored = admin.post(f"{PATH}/restore")
+    assert restored.json["revision"] == first.json["revision"] + 1
+    assert (restored.json["question"]["retired"], last_event(admin)["action"]) == (False, "restore_question")
+    with any_app.app_context():
+        assert len(Store().bank().topic("chess").active_questions) == 2
+
+
+def test_a_question_whose_concepts_are_gone_is_not_restored(any_app: Flask, admin: Learner) -> None:
+    check, _, _ = CHESS[CHESS.index("  - id") :].partition("  - id: chess-castling")
+    send(admin, f"topic: chess\ntitle: Chess\nconcepts:\n  - {{name: Check, subtopic: rules}}\nquestions:\n{check}")
+    before = revision(any_app)
+    reply = admin.post(f"{PATH}/restore")
+    assert (reply.status_code, reply.json["type"]) == (409, "urn:gradus:problem:question-unfit")
+    assert reply.json["detail"] == "The topic no longer has 'Castling': edit the question first."
+    assert revision(any_app) == before
+
+
+# Export
+
+
+def test_an_exported_topic_can_be_imported_again_and_changes_nothing(any_app: Flask, admin: Learner) -> None:
+    for topic in ("chess", "dbms"):
+        reply = admin.get(f"/api/admin/topics/{topic}/export")
+        assert reply.status_code == 200
+        assert reply.headers["Content-Disposition"] == f'attachment; filename="{topic}.json"'
+        with any_app.app_context():
+            before = Store().bank().topic(topic)
+        assert send(admin, reply.data, "application/json").status_code == 201
+        with any_app.app_context():
+            assert Store().bank().topic(topic) == before
+
+
+def test_an_export_leaves_out_what_is_not_asked(admin: Learner) -> None:
+    admin.post(f"{PATH}/retire")
+    exported = admin.get("/api/admin/topics/chess/export").json
+    assert [question["id"] for question in exported["questions"]] == ["chess-check"]
+    assert [concept["name"] for concept in exported["concepts"]] == ["Check"]
