@@ -248,7 +248,7 @@ def administrate(admin: Learner, learner: Learner) -> None:
         once_more(admin, f"/api/admin/users/{learner.id}/reset_mastery", body)
     for role in ("admin", "learner"):
         once_more(admin, f"/api/admin/users/{learner.id}/role", {"role": role})
-    topic = {
+    topic: dict[str, Any] = {
         "topic": "chess",
         "title": "Chess",
         "concepts": [{"name": "Check", "subtopic": "rules"}],
