@@ -1,6 +1,7 @@
 """The `flask users`, `flask questions` and `flask stats` commands that do what administrators do over HTTP."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -10,6 +11,7 @@ from tqdm import tqdm
 from accounts import LastAdministrator, Role
 from administration import Administration, BankFile
 from api.context import services
+from bank_formats import format_of
 from embeddings import ModelUnavailable
 from models import User, UserMastery
 from question_bank import RESERVED_TOPIC, BankProblem, InvalidBank
@@ -110,9 +112,13 @@ def list_questions() -> None:
 @questions.command("import")
 @click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 def import_questions(files: Sequence[Path]) -> None:
-    """Import FILES (YAML, or JSON by their name), one topic each, all or none."""
+    """Import FILES, one topic each, all or none. Their names end in .yaml, .json, .csv, .xml (Moodle) or .gift.
+
+    Questions of a topic that are not in its file are retired.
+    """
     try:
-        given = _bank_files(files)
+        given = bank_files(files)
+        say_notices(given)
         imported = _administration().import_questions(given, actor_id=None, batches=watched_batches)
     except InvalidBank as error:
         raise click.ClickException(f"The question bank was not changed.\n{error}") from None
@@ -127,6 +133,14 @@ def watched_batches(texts: Sequence[str]) -> Iterator[Sequence[str]]:
     """Texts in steps, under a progress bar."""
     for start in tqdm(range(0, len(texts), TEXTS_PER_STEP), desc="Encoding expected answers", unit="batch"):
         yield texts[start : start + TEXTS_PER_STEP]
+
+
+def say_notices(files: Iterable[BankFile]) -> None:
+    """Say what was left out of the files that can be read, and what they lack and was assumed."""
+    for file in files:
+        with suppress(InvalidBank):
+            for notice in file.document.notices:
+                click.echo(plain(str(notice)), err=True)
 
 
 def counted(number: int, noun: str) -> str:
@@ -187,13 +201,13 @@ def _event(entry: AuditEntry) -> str:
     return sentence if event.reason is None else f"{sentence} Reason: {plain(event.reason)}"
 
 
-def _bank_files(paths: Iterable[Path]) -> list[BankFile]:
+def bank_files(paths: Iterable[Path]) -> list[BankFile]:
     """The files' contents; raises `InvalidBank` with the problems of all that are no text."""
     files: list[BankFile] = []
     problems: list[BankProblem] = []
     for path in paths:
         try:
-            files.append(BankFile.of(str(path), path.read_bytes(), is_json=path.suffix == ".json"))
+            files.append(BankFile.of(str(path), path.read_bytes(), format_of(path.name)))
         except InvalidBank as error:
             problems.extend(error.problems)
     if problems:

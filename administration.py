@@ -4,14 +4,16 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 
 from accounts import LastAdministrator, Role, login_key
+from bank_formats import READERS, Document, Format
 from bank_gates import ReadTopic
 from counts import UNITS
 from embeddings import KeptReadings, ModelEncoder
 from mastery import MasteryPolicy
 from models import AuditEvent, User, UserMastery
-from question_bank import BankProblem, InvalidBank, Question, QuestionBank, Topic, read_topic
+from question_bank import BankProblem, InvalidBank, Question, QuestionBank, Topic, checked_topic
 from reading.words import content_places
 from resets import Reset, reset_mastery
 from store import AuditEntry, LevelCount, MissedConcept, NotFound, Page, Place, Store, checksum
@@ -45,17 +47,22 @@ class Stats:
 
 @dataclass(frozen=True, kw_only=True)
 class BankFile:
-    """One topic's file, as YAML or JSON; problems name it."""
+    """One topic's file; problems name it."""
 
     name: str
     text: str
-    is_json: bool = False
+    format: Format = Format.YAML
+
+    @cached_property
+    def document(self) -> Document:
+        """What it says, not yet checked; raises `InvalidBank`."""
+        return READERS[self.format](self.text, self.name)
 
     @classmethod
-    def of(cls, name: str, content: bytes, *, is_json: bool) -> "BankFile":
+    def of(cls, name: str, content: bytes, file_format: Format) -> "BankFile":
         """The file of these bytes; raises `InvalidBank` where they are not UTF-8."""
         try:
-            return cls(name=name, text=content.decode(), is_json=is_json)
+            return cls(name=name, text=content.decode(), format=file_format)
         except UnicodeDecodeError as error:
             line = content.count(b"\n", 0, error.start) + 1
             raise InvalidBank([BankProblem(name, line, f"This is not UTF-8: {error.reason}.")]) from None
@@ -267,7 +274,8 @@ def _read(files: Iterable[BankFile], bank: QuestionBank) -> list[ReadTopic]:
     taken: dict[str, str] = {}
     for file in files:
         try:
-            topic, lines = read_topic(file.text, file.name, taken, owners=bank.owners, is_json=file.is_json)
+            lines = file.document.lines
+            topic = checked_topic(lines, file.document.values, taken, owners=bank.owners)
             topics.append(ReadTopic(topic=topic, lines=lines))
         except InvalidBank as error:
             problems.extend(error.problems)

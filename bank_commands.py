@@ -6,13 +6,13 @@ from pathlib import Path
 import click
 from tqdm import tqdm
 
-from admin_commands import counted
+from admin_commands import bank_files, counted, say_notices
 from api.context import services
 from bank_check import ModelGates
 from bank_gates import ReadTopic, Spelling, pure_problems, repeated_texts, spelling_problems
 from config import ROOT
 from embeddings import ModelUnavailable
-from question_bank import BankProblem, InvalidBank, read_topic
+from question_bank import BankProblem, InvalidBank, checked_topic
 
 QUESTIONS = ROOT / "questions"
 WORDS = QUESTIONS / "words"
@@ -93,11 +93,10 @@ def _read(files: Iterable[Path]) -> tuple[list[ReadTopic], list[BankProblem]]:
     taken: dict[str, str] = {}
     for path in files:
         try:
-            text = path.read_text(encoding="utf-8")
-            topic, lines = read_topic(text, str(path), taken, is_json=path.suffix == ".json")
-            topics.append(ReadTopic(topic=topic, lines=lines))
-        except UnicodeDecodeError as error:
-            problems.append(BankProblem(str(path), 1, f"This is not UTF-8: {error.reason}."))
+            [file] = bank_files([path])
+            say_notices([file])
+            topic = checked_topic(file.document.lines, file.document.values, taken)
+            topics.append(ReadTopic(topic=topic, lines=file.document.lines))
         except InvalidBank as error:
             problems.extend(error.problems)
     return topics, problems

@@ -20,6 +20,7 @@ from bank_commands import check
 from challenges import Challenge, load_challenges
 from config import ROOT
 from embeddings import ModelUnavailable, UnusableModel, is_ready, make_ready
+from export_commands import convert, export
 from grading import UnusableGrades, grading_scorer, read_graded, report, scored
 from mastery_commands import mastery
 from models import db
@@ -36,6 +37,8 @@ def register_commands(app: Flask) -> None:
     Migrate(app, db, directory=str(ROOT / "migrations"), render_as_batch=True, compare_type=True)
     app.cli.add_command(users)
     questions.add_command(check)
+    questions.add_command(export)
+    questions.add_command(convert)
     app.cli.add_command(questions)
     app.cli.add_command(stats)
     app.cli.add_command(mastery)

@@ -242,16 +242,23 @@ def read_topic(
     `owners` are those of a bank whose other topics keep their question ids.
     """
     lines, values = read_document(text, file, is_json=is_json)
+    return checked_topic(lines, values, taken, owners=owners), lines
+
+
+def checked_topic(
+    lines: "Lines", values: Any, taken: dict[str, str] | None = None, *, owners: Mapping[str, str] | None = None
+) -> Topic:
+    """The topic that the values of a bank file make; see `read_topic`."""
     try:
         data = TopicFileSchema().load(values)
     except ValidationError as error:
         raise InvalidBank(lines.problems(error.messages)) from None
-    found = [*_contradictions(data), *_clashes(data, file, taken or {}), *_stolen_ids(data, owners or {})]
+    found = [*_contradictions(data), *_clashes(data, lines.file, taken or {}), *_stolen_ids(data, owners or {})]
     if found:
         raise InvalidBank(lines.problem(path, message) for path, message in found)
     if taken is not None:
-        taken.update({name: file for _, name in _claims(data)})
-    return _topic(data), lines
+        taken.update({name: lines.file for _, name in _claims(data)})
+    return _topic(data)
 
 
 def read_edit(
@@ -315,7 +322,7 @@ def read_document(text: str, file: str, *, is_json: bool = False) -> tuple["Line
         root = yaml.compose(text, Loader=yaml.CBaseLoader)
         if root is None:
             raise InvalidBank([BankProblem(file, 1, "The file is empty.")])
-        lines = Lines(file, root)
+        lines = YamlLines(file, root)
         if problems := list(lines.ambiguities()):
             raise InvalidBank(problems)
         if not is_json:
@@ -510,9 +517,12 @@ def _stolen_ids(data: dict[str, Any], owners: Mapping[str, str]) -> Iterator[tup
 class Lines:
     """Finds the line of a value from its path in the document."""
 
-    def __init__(self, file: str, root: yaml.Node) -> None:
+    def __init__(self, file: str) -> None:
         self.file = file
-        self.root = root
+
+    def line(self, path: Where) -> int:
+        """The line of the value, or of what holds it; 1 is the first."""
+        raise NotImplementedError
 
     def problem(self, path: Where, message: str) -> BankProblem:
         return BankProblem(self.file, self.line(path), message)
@@ -526,6 +536,14 @@ class Lines:
             for message in messages:
                 where = ".".join(map(str, path))
                 yield self.problem(path, f"{where}: {message}" if where else message)
+
+
+class YamlLines(Lines):
+    """The lines of a YAML document."""
+
+    def __init__(self, file: str, root: yaml.Node) -> None:
+        super().__init__(file)
+        self.root = root
 
     def ambiguities(self) -> Iterator[BankProblem]:
         """Keys that stand twice in one mapping (YAML would silently keep the last), and YAML references.

@@ -32,6 +32,7 @@ from api.schemas.admin import (
     UserProgressSchema,
 )
 from api.schemas.pages import PageQuerySchema
+from bank_formats import Format
 from question_bank import TopicFileSchema
 from store import AuditEntry
 
@@ -194,7 +195,7 @@ def bank_file() -> BankFile:
     content = whole_body(request)
     if request.is_json:
         _expect_json(content)
-    return BankFile.of("body", content, is_json=request.is_json)
+    return BankFile.of("body", content, Format.JSON if request.is_json else Format.YAML)
 
 
 def _expect_json(content: bytes) -> None:

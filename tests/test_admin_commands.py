@@ -1,13 +1,15 @@
 """The commands of administrators, run as an operator runs them."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from flask import Flask
 
-from models import AuditEvent, BankQuestion, ExpectedVector, User, UserMastery, db
+from models import Attempt, AuditEvent, BankImport, BankQuestion, ExpectedVector, User, UserMastery, db
+from question_bank import QuestionBank, parse_topic
 from store import Store
 from tests.conftest import Learner, sign_up
 from tests.fakes import WordEncoder
@@ -240,3 +242,122 @@ def test_the_topics_are_listed(app: Flask) -> None:
     lines = run(app, "questions", "list").output.splitlines()
     assert "dbms: Databases, 36 questions, 24 concepts." in lines
     assert len(lines) >= 4
+
+
+def bank_of(app: Flask) -> QuestionBank:
+    with app.app_context():
+        return Store().bank()
+
+
+@pytest.mark.parametrize("name", ["out.yaml", "out.json", "out.csv"])
+def test_a_topic_that_was_exported_is_imported_as_it_was(app: Flask, tmp_path: Path, name: str) -> None:
+    run(app, "questions", "import", str(chess_file(tmp_path)))
+    before = bank_of(app).topic("chess")
+    out = tmp_path / name
+    result = run(app, "questions", "export", "chess", str(out))
+    assert (result.exit_code, result.output) == (0, "")
+    result = run(app, "questions", "import", str(out))
+    assert "The topic chess was imported: 2 questions, 2 concepts; 0 questions retired.\n" in result.output
+    assert bank_of(app).topic("chess") == before
+
+
+def test_a_topic_is_exported_to_the_terminal_in_the_format_that_was_asked_for(app: Flask, tmp_path: Path) -> None:
+    run(app, "questions", "import", str(chess_file(tmp_path)))
+    assert run(app, "questions", "export", "chess").stdout.startswith("topic: chess\n")
+    assert json.loads(run(app, "questions", "export", "chess", "--format", "json").stdout)["topic"] == "chess"
+    out = tmp_path / "chess.txt"
+    run(app, "questions", "export", "chess", str(out), "--format", "csv")
+    assert out.read_bytes().startswith(b"\xef\xbb\xbfkind,topic,title,")
+
+
+def test_what_cannot_be_exported_is_said(app: Flask, tmp_path: Path) -> None:
+    result = run(app, "questions", "export", "alchemy")
+    assert (result.exit_code, result.output) == (1, "Error: There is no topic 'alchemy' in the question bank.\n")
+    run(app, "questions", "import", str(chess_file(tmp_path)))
+    out = tmp_path / "chess.gift"
+    result = run(app, "questions", "export", "chess", str(out))
+    assert (result.exit_code, out.exists()) == (1, False)
+    assert result.output == "Error: Topics are not written as gift: name yaml, json or csv.\n"
+    with app.app_context():
+        db.session.query(BankQuestion).update({"retired": True})
+        db.session.add(BankImport(at=datetime.now(UTC), source="test", checksum="0" * 64))
+        db.session.commit()
+    result = run(app, "questions", "export", "chess")
+    assert (result.exit_code, "are retired" in result.output) == (1, True)
+
+
+def test_a_quiz_is_imported_with_what_was_left_out_and_assumed(app: Flask, tmp_path: Path) -> None:
+    quiz = tmp_path / "quiz.gift"
+    quiz.write_text("$CATEGORY: Go/Rules\n::Liberty::What is a liberty? {=an empty point}\n\n::Hm::{T}\n")
+    result = run(app, "questions", "import", str(quiz))
+    assert result.exit_code == 0, result.output
+    said = [line for line in result.stderr.splitlines() if line.startswith(str(quiz))]
+    assert said == [
+        f"{quiz}:2: No tag concept:NAME: its name 'Liberty' is its concept.",
+        f"{quiz}:2: No tag difficulty:NAME: it is medium.",
+        f"{quiz}:4: Left out: a question of true or false.",
+    ]
+    assert "The topic go was imported: 1 question, 1 concept; 0 questions retired.\n" in result.output
+    assert [question.id for question in bank_of(app).topic("go").questions] == ["go-liberty"]
+
+
+def test_a_quiz_is_converted_to_a_file_and_no_question_is_imported(app: Flask, tmp_path: Path) -> None:
+    quiz, out = tmp_path / "quiz.xml", tmp_path / "go.yaml"
+    quiz.write_text(
+        "<quiz>\n<question type='essay'><name><text>Liberty</text></name>"
+        "<questiontext><text>What is it?</text></questiontext>"
+        "<graderinfo><text>An empty point.</text></graderinfo></question></quiz>"
+    )
+    result = run(app, "questions", "convert", str(quiz), str(out))
+    assert result.exit_code == 0, result.output
+    assert f"{quiz}:2: No tag concept:NAME: its name 'Liberty' is its concept.\n" in result.stderr
+    assert parse_topic(out.read_text(), "go.yaml").concept_by_name.keys() == {"Liberty"}
+    assert "quiz" not in bank_of(app).topics
+
+
+def test_a_broken_quiz_changes_nothing_and_names_the_line(app: Flask, tmp_path: Path) -> None:
+    quiz = tmp_path / "quiz.xml"
+    quiz.write_text("<quiz>\n<question>\n</quiz>")
+    for command in ("import", "convert"):
+        result = run(app, "questions", command, str(quiz))
+        assert (result.exit_code, f"{quiz}:3: This is not XML: mismatched tag.\n" in result.output) == (1, True)
+
+
+def test_an_edited_question_keeps_its_attempts_and_one_that_is_left_out_is_retired(
+    app: Flask, learner: Learner, tmp_path: Path
+) -> None:
+    """Edited is a question whose id stays; its attempts remember what was asked then."""
+    run(app, "questions", "import", str(chess_file(tmp_path)))
+    started = learner.start(topics=["chess"])
+    first = started["question"]
+    second = learner.answer(started["session"]["id"], first, "The king is attacked.").json["next_question"]
+    learner.answer(started["session"]["id"], second, "King and rook move.")
+    log, mastery = attempts(app), learner.get("/api/user/progress").json
+    texts = {first["id"]: first["text"], second["id"]: second["text"]}
+    assert [(attempt["question_id"], attempt["question"]) for attempt in log] == list(texts.items())
+
+    sheet = tmp_path / "chess.csv"
+    run(app, "questions", "export", "chess", str(sheet))
+    left_out = second["id"].removeprefix("chess-")
+    rows = [row for row in sheet.read_text().splitlines(keepends=True) if left_out not in row.lower()]
+    edited = "".join(rows).replace(first["text"], "What was asked before in other words?")
+    sheet.write_text(edited)
+    result = run(app, "questions", "import", str(sheet))
+    assert "The topic chess was imported: 1 question, 1 concept; 1 question retired.\n" in result.output
+
+    assert attempts(app) == log
+    assert learner.get("/api/user/progress").json == mastery
+    bank = bank_of(app)
+    assert bank.question(first["id"]).text == "What was asked before in other words?"
+    assert bank.question(second["id"]).retired
+    assert [question.id for question in bank.topic("chess").active_questions] == [first["id"]]
+    run(app, "questions", "import", str(chess_file(tmp_path)))
+    assert not bank_of(app).question(second["id"]).retired
+    assert attempts(app) == log
+
+
+def attempts(app: Flask) -> list[dict[str, Any]]:
+    """All columns of all attempts, in the order in which they were made."""
+    with app.app_context():
+        rows = db.session.query(Attempt).order_by(Attempt.id)
+        return [{column.key: getattr(row, column.key) for column in Attempt.__table__.columns} for row in rows]

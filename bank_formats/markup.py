@@ -1,0 +1,59 @@
+"""HTML of an editor as plain text."""
+
+from html.parser import HTMLParser
+
+SHOWN = frozenset("audio canvas embed iframe img math object picture svg video".split())
+"""What a text cannot say."""
+
+SILENT = frozenset(("script", "style"))
+INLINE = frozenset("a abbr b cite code del dfn em font i ins kbd mark q s samp small span strong tt u var wbr".split())
+SIGNS = {"sup": "^", "sub": "_"}
+"""Without a sign x² would become x2."""
+
+BLOCKS = frozenset(
+    """address article aside blockquote body br caption center col colgroup dd details div dl dt figcaption figure
+    footer h1 h2 h3 h4 h5 h6 head header hr html li main nav ol p pre section summary table tbody td tfoot th thead
+    tr ul""".split()
+)
+
+
+class Unsayable(ValueError):
+    """The text shows something that is no text."""
+
+
+def plain_text(html: str) -> str:
+    """The words of a piece of HTML, single-spaced; raises `Unsayable`.
+
+    What looks like a tag but is none of HTML's (`List<int>`) is kept.
+    """
+    words = _Words()
+    words.feed(html)
+    words.close()
+    return " ".join("".join(words.parts).split())
+
+
+class _Words(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.parts: list[str] = []
+        self._silent = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag in SHOWN:
+            raise Unsayable(f"it shows <{tag}>")
+        self._silent = tag in SILENT
+        if tag in BLOCKS:
+            self.parts.append(" ")
+        elif tag in SIGNS:
+            self.parts.append(SIGNS[tag])
+        elif tag not in INLINE | SILENT:
+            self.parts.append(self.get_starttag_text() or "")
+
+    def handle_endtag(self, tag: str) -> None:
+        self._silent = False
+        if tag in BLOCKS:
+            self.parts.append(" ")
+
+    def handle_data(self, data: str) -> None:
+        if not self._silent:
+            self.parts.append(data)
