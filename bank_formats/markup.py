@@ -1,5 +1,6 @@
 """HTML of an editor as plain text."""
 
+import re
 from html.parser import HTMLParser
 
 SHOWN = frozenset("audio canvas embed iframe img math object picture svg video".split())
@@ -17,6 +18,13 @@ BLOCKS = frozenset(
 )
 
 
+CONDITION = re.compile(r"<!\[(?:if|endif)\b[^>-]*>", re.IGNORECASE)
+"""What word processors leave behind."""
+
+SECTION = re.compile(r"<!\[")
+"""Of SGML: the parser breaks at it, and HTML knows it not."""
+
+
 class Unsayable(ValueError):
     """The text shows something that is no text."""
 
@@ -27,7 +35,7 @@ def plain_text(html: str) -> str:
     What looks like a tag but is none of HTML's (`List<int>`) is kept.
     """
     words = _Words()
-    words.feed(html)
+    words.feed(SECTION.sub("&lt;![", CONDITION.sub(" ", html)))
     words.close()
     return " ".join("".join(words.parts).split())
 
@@ -48,6 +56,9 @@ class _Words(HTMLParser):
             self.parts.append(SIGNS[tag])
         elif tag not in INLINE | SILENT:
             self.parts.append(self.get_starttag_text() or "")
+
+    def handle_pi(self, data: str) -> None:
+        self.parts.append(f"<?{data}>")
 
     def handle_endtag(self, tag: str) -> None:
         self._silent = False

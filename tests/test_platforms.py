@@ -350,6 +350,8 @@ def test_a_slug_has_only_what_an_id_may_have() -> None:
         ("<ul><li>one</li><li>two</li></ul>", "one two"),
         ("<script>alert(1)</script>said<style>p {}</style>", "said"),
         ("a<!-- hidden -->b", "ab"),
+        ("<!--[if mso]>x<![endif]-->a<![if !vml]>b<![endif]>", "a b"),
+        ("<?php echo 1 ?> and <![x y]]>", "<?php echo 1 ?> and <![x y]]>"),
         ("", ""),
     ],
 )
