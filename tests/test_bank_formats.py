@@ -98,6 +98,12 @@ def test_a_format_is_known_by_the_end_of_the_name(name: str, expected: str) -> N
     assert format_of(name) == expected
 
 
+def test_the_example_of_the_authors_guide_is_a_bank_file() -> None:
+    guide = (ROOT / "docs" / "authoring.md").read_text()
+    example = guide.partition("```yaml\n")[2].partition("```")[0]
+    assert parse_topic(example, "networks.yaml").slug == "networks"
+
+
 # CSV
 
 SHEET = """\

@@ -297,6 +297,32 @@ def test_a_question_of_no_use_is_left_out(question: str, why: str) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("answers", "expected"),
+    [
+        ("=C\\####right!", ("C#",)),
+        ("=a \\= b#no =c", ("a = b", "c")),
+        ("=\\~10 \\{x\\}", ("~10 {x}",)),
+        ("=a\\nb ####All said.", ("a b",)),
+        ("= 2 \\* 3", ("2 * 3",)),
+        ("=it grows * fast", ("it grows fast",)),
+        ("=%100%a =%100.0%b =%99.9%c", ("a", "b")),
+        ("####C\\# is\n\tone", ("C# is one",)),
+    ],
+)
+def test_signs_of_gift_that_are_escaped_are_text(answers: str, expected: tuple[str, ...]) -> None:
+    topic, _ = read(f"::Name::Why?{{{answers}}}", Format.GIFT)
+    assert topic.questions[0].expected_answers == expected
+
+
+def test_a_concept_is_the_same_in_any_case() -> None:
+    text = "// [tag:concept:Deadlock]\n::A::Why? {=a}\n\n// [tag:concept:deadlock] [tag:Hard]\n::B::How? {=b}"
+    topic, _ = read(text, Format.GIFT)
+    assert [concept.name for concept in topic.concepts] == ["Deadlock"]
+    assert topic.questions[1].concepts == ("Deadlock",)
+    assert topic.questions[1].difficulty == "hard"
+
+
 @pytest.mark.parametrize("ending", ["\r\n", "\r"])
 def test_lines_may_end_in_any_way(ending: str) -> None:
     assert read("\ufeff" + GIFT.replace("\n", ending), Format.GIFT) == read(GIFT, Format.GIFT)
