@@ -11,6 +11,7 @@ import orjson
 
 from administration import BankFile, expected_texts, keep_readings
 from bank_check import ModelGates
+from bank_formats import Format
 from bank_gates import ReadTopic, length_problems, probe_problems, pure_problems, reach_problems
 from embeddings import ModelEncoder, ModelUnavailable
 from mastery import MasteryPolicy
@@ -188,7 +189,7 @@ def _of(bank: QuestionBank, question_id: str) -> Question:
 
 def _read_edit(body: BankFile, question_id: str, bank: QuestionBank) -> tuple[Question, Lines]:
     question = _of(bank, question_id)
-    return read_edit(body.text, body.name, question, bank.topic(question.topic), is_json=body.is_json)
+    return read_edit(body.text, body.name, question, bank.topic(question.topic), is_json=body.format is Format.JSON)
 
 
 def _of_concepts(read: ReadTopic) -> Iterator[BankProblem]:

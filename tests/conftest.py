@@ -40,7 +40,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--cases-per-operation", default="6", help="how many requests the fuzzer makes up for each operation"
     )
-    parser.addoption("--rounds", type=int, default=2, help="how often each thing is killed in the tests of crashes")
+    parser.addoption("--rounds", type=int, default=1, help="how often each thing is killed in the tests of crashes")
     parser.addoption("--malformed", type=int, default=2_000, help="how many requests are refused as malformed")
 
 

@@ -103,7 +103,7 @@ def test_every_route_documents_that_it_can_be_forbidden(app: Flask) -> None:
         for method, operation in item.items()
         if path.startswith("/api/admin/") and method in ("get", "post", "put")
     ]
-    assert len(operations) == 13
+    assert len(operations) == 14
     assert all({"401", "403"} <= operation["responses"].keys() for operation in operations)
 
 

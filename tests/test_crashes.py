@@ -1,6 +1,6 @@
 """Workers, the whole service and PostgreSQL are killed while learners practise: nothing is lost, nothing counts twice.
 
-`make soak` kills each of them 20 times; the tests twice (`--rounds`).
+`make soak` kills each of them 20 times; the tests once (`--rounds`).
 """
 
 import os
