@@ -195,24 +195,22 @@ class Administration:
     ) -> list[ImportedTopic]:
         """Take over topics from files, all or none; questions that are no longer in their topic's file are retired.
 
-        `look` is asked before anything is written, and its complaints refuse nothing. Raises `InvalidBank` with every
-        problem, and `ModelUnavailable`.
+        `look` is asked of each topic before anything is written, and its complaints refuse nothing. Raises
+        `InvalidBank` with every problem, and `ModelUnavailable`.
         """
         bank = self._store.bank()
-        given = _read(files, bank)
-        texts = kept_texts(read.topic for read in given)
+        topics, warnings = _read(files, bank, look)
+        texts = kept_texts(topics)
         self._store.release()
         keep_readings(self._encoder, self._store, batches(texts))
-        warnings = [tuple(look(read)) for read in given]
-        self._store.release()
         with self._store.transaction():
             self._store.lock_bank()
             if self._store.bank() is not bank:  # changed while the answers were encoded
                 bank = self._store.bank()
-                given = _read(files, bank)
+                topics, _ = _read(files, bank)
             return [
-                replace(self._import(read.topic, file, bank, actor_id=actor_id), warnings=found)
-                for read, file, found in zip(given, files, warnings, strict=True)
+                replace(self._import(topic, file, bank, actor_id=actor_id), warnings=found)
+                for topic, file, found in zip(topics, files, warnings, strict=True)
             ]
 
     def _import(self, topic: Topic, file: BankFile, bank: QuestionBank, *, actor_id: int | None) -> ImportedTopic:
@@ -267,21 +265,28 @@ def keep_readings(encoder: ModelEncoder, store: Store, batches: Iterable[Sequenc
         KeptReadings(encoder, store, size=len(texts)).read(texts, [content_places(text) for text in texts])
 
 
-def _read(files: Iterable[BankFile], bank: QuestionBank) -> list[ReadTopic]:
-    """The topics of all files; raises `InvalidBank` with the problems of all of them."""
-    topics: list[ReadTopic] = []
+def _read(
+    files: Iterable[BankFile], bank: QuestionBank, look: Look = no_look
+) -> tuple[list[Topic], list[tuple[BankProblem, ...]]]:
+    """The topics of all files, and what `look` says of each; raises `InvalidBank` with the problems of all of them.
+
+    The lines of a file are needed for that only, and forgotten: they take ten times the room of its topic.
+    """
+    topics: list[Topic] = []
+    warnings: list[tuple[BankProblem, ...]] = []
     problems: list[BankProblem] = []
     taken: dict[str, str] = {}
     for file in files:
         try:
             lines = file.document.lines
             topic = checked_topic(lines, file.document.values, taken, owners=bank.owners)
-            topics.append(ReadTopic(topic=topic, lines=lines))
+            topics.append(topic)
+            warnings.append(tuple(look(ReadTopic(topic=topic, lines=lines))))
         except InvalidBank as error:
             problems.extend(error.problems)
     if problems:
         raise InvalidBank(problems)
-    return topics
+    return topics, warnings
 
 
 def _lost(topic: Topic, bank: QuestionBank) -> int:

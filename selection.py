@@ -103,7 +103,8 @@ def choose_question(
     questions probe. The question that probes most of them wins, then the one that was asked longest ago, then the
     first drawn. It samples those of its concepts that were drawn, filled up by priority to the policy's number.
     """
-    candidates = [question for question in topic.active_questions if question.id not in asked]
+    left_out = set(asked)
+    candidates = [question for question in topic.active_questions if question.id not in left_out]
     if not candidates:
         return None
     eligible = _eligible(candidates, difficulty, last_asked)
@@ -191,6 +192,8 @@ def _need(
 def _eligible(
     candidates: Sequence[Question], difficulty: Difficulty, last_asked: Mapping[str, float]
 ) -> list[Question]:
-    nearest = min(question.difficulty.distance(difficulty) for question in candidates)
-    fitting = [question for question in candidates if question.difficulty.distance(difficulty) == nearest]
+    distances = {step: step.distance(difficulty) for step in {question.difficulty for question in candidates}}
+    nearest = min(distances.values())
+    near = {step for step, distance in distances.items() if distance == nearest}
+    fitting = [question for question in candidates if question.difficulty in near]
     return [question for question in fitting if question.id not in last_asked] or fitting
