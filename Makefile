@@ -4,7 +4,7 @@ BIN := .venv/bin
 SOAKED := $(addprefix tests/test_,concurrency.py crashes.py failures.py malformed.py state_machine.py backups.py replays.py)
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: serve setup test soak grade bench bench-scale simulate openapi fuzz lint bank-check clean bench-bank
+.PHONY: serve setup test soak grade bench bench-scale simulate openapi fuzz lint bank-check bench-bank clean
 
 serve: setup
 	@exec $(BIN)/gunicorn
@@ -30,6 +30,7 @@ bench-scale: .venv/installed-dev
 
 simulate: .venv/installed-dev
 	@$(BIN)/python -m benchmarks.simulate $(if $(LEARNERS),--learners $(LEARNERS))
+
 bench-bank: .venv/installed-dev
 	@$(BIN)/python -m benchmarks.bank $(if $(DATABASES),--databases $(DATABASES))
 

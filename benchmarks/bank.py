@@ -26,6 +26,7 @@ from admin_commands import watched_batches
 from administration import BankFile, expected_texts
 from api.context import EXTENSION, Services
 from app import create_app
+from bank_formats import Format
 from benchmarks.served import DATABASES, show_on_each
 from benchmarks.table import Row, show
 from config import ROOT
@@ -81,7 +82,7 @@ def files(topics: int, questions: int) -> Iterator[BankFile]:
     for number in range(topics):
         chance = random.Random(number)  # noqa: S311 - texts of a benchmark
         text = json.dumps(_topic(number, questions, words, chance), indent=1)
-        yield BankFile(name=f"generated-{number}.json", text=text, is_json=True)
+        yield BankFile(name=f"generated-{number}.json", text=text, format=Format.JSON)
 
 
 def _topic(number: int, questions: int, words: Sequence[str], chance: random.Random) -> dict[str, Any]:
