@@ -1,7 +1,11 @@
 """The tasks of replay_tasks.py, at a pace at which a test can kill a worker in the middle of one."""
 
+import os
 import time
+from pathlib import Path
 from typing import Any
+
+from celery.signals import task_prerun  # type: ignore[import-untyped]
 
 import replays
 from replay_tasks import celery
@@ -10,6 +14,13 @@ __all__ = ["celery"]
 
 replays.LEARNERS_PER_BATCH = 2
 unhurried = replays.rebuild
+
+
+@task_prerun.connect  # type: ignore[untyped-decorator]
+def note(task: Any, args: Any, **_: Any) -> None:
+    """Add a line that says which worker begins which range: `one 17`."""
+    with Path(os.environ["TEST_BEGUN_FILE"]).open("a") as begun:
+        begun.write(f"{task.request.hostname.partition('@')[2]} {args[0]}\n")
 
 
 def rebuild(*given: Any, **options: Any) -> replays.Outcome:

@@ -7,6 +7,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -37,7 +38,7 @@ def practised(postgres_database: str, make_app: Callable[..., Flask]) -> Flask:
         for number in range(LEARNERS):
             learner = sign_up(app, f"learner{number}").id
             for step in range(ANSWERS):
-                record(learner, GIVEN.__class__(**{**GIVEN.__dict__, "at": NOON + timedelta(minutes=step)}))
+                record(learner, replace(GIVEN, at=NOON + timedelta(minutes=step)))
     return app
 
 
@@ -55,47 +56,76 @@ def queue() -> Iterator[str]:
 
 
 @pytest.fixture
-def workers(practised: Flask, queue: str, tmp_path: Path) -> Iterator[list[subprocess.Popen[bytes]]]:
+def begun(tmp_path: Path) -> Path:
+    """The file in which the workers say what they begin."""
+    path = tmp_path / "begun.txt"
+    path.touch()
+    return path
+
+
+@pytest.fixture
+def workers(practised: Flask, queue: str, begun: Path, tmp_path: Path) -> Iterator[dict[str, subprocess.Popen[bytes]]]:
+    """Two, by name."""
     environment = {
         **os.environ,
         "DATABASE_URL": practised.config["SQLALCHEMY_DATABASE_URI"],
         "JWT_SECRET_KEY": "x" * 40,
         "CELERY_BROKER_URL": RABBITMQ,
+        "TEST_BEGUN_FILE": str(begun),
     }
     celery_app = [sys.executable, "-m", "celery", "--app", "tests.slow_replay_tasks"]
     command = [*celery_app, "worker", "--pool", "solo", "--queues", queue]
     with (tmp_path / "workers.txt").open("ab") as log:
-        started = [
-            subprocess.Popen([*command, "--hostname", name], cwd=ROOT, env=environment, stdout=log, stderr=log)
+        started = {
+            name: subprocess.Popen([*command, "--hostname", name], cwd=ROOT, env=environment, stdout=log, stderr=log)
             for name in ("one", "two")
-        ]
+        }
         yield started
-    for process in started:
+    for process in started.values():
         process.kill()
         process.wait(timeout=30)
 
 
-def rebuilt(app: Flask) -> int:
+def rebuilt(app: Flask, first: int, last: int) -> int:
+    """How many learners of a range are done."""
     with app.app_context():
-        query = select(func.count()).where(UserMastery.rebuilt_policy == GUIDE.label)
-        return db.session.scalar(query) or 0
+        under = select(func.count()).where(UserMastery.rebuilt_policy == GUIDE.label)
+        return db.session.scalar(under.where(UserMastery.user_id.between(first, last))) or 0
+
+
+def held(app: Flask, begun: Path, ranges: dict[int, int]) -> tuple[str, int] | None:
+    """A worker with most of its task to go, and where that task begins."""
+    last = dict(line.split() for line in begun.read_text().splitlines())
+    for name, first in last.items():
+        if 0 < rebuilt(app, int(first), ranges[int(first)]) < PER_TASK / 2:
+            return name, int(first)
+    return None
 
 
 def test_a_worker_that_is_killed_takes_no_work_with_it(
-    practised: Flask, workers: list[subprocess.Popen[bytes]], queue: str
+    practised: Flask, workers: dict[str, subprocess.Popen[bytes]], queue: str, begun: Path
 ) -> None:
     celery.conf.broker_url = RABBITMQ
     with practised.app_context():
         ids = [user_id for batch in Store().practised(LEARNERS) for user_id in batch]
-    for start in range(0, LEARNERS, PER_TASK):
-        rebuild.apply_async((ids[start], ids[start + PER_TASK - 1], "guide"), queue=queue)
+    ranges = {ids[start]: ids[start + PER_TASK - 1] for start in range(0, LEARNERS, PER_TASK)}
+    for first, last in ranges.items():
+        rebuild.apply_async((first, last, "guide"), queue=queue)
     deadline = time.monotonic() + ENDS_WITHIN_SECONDS
-    while not 0 < rebuilt(practised) < LEARNERS and time.monotonic() < deadline:
+    while (found := held(practised, begun, ranges)) is None and time.monotonic() < deadline:
         time.sleep(0.02)
-    os.kill(workers[0].pid, signal.SIGKILL)
-    assert 0 < rebuilt(practised) < LEARNERS
-    while rebuilt(practised) < LEARNERS and time.monotonic() < deadline:
+    assert found is not None, "no worker was seen in the middle of a task"
+    name, first = found
+    os.kill(workers[name].pid, signal.SIGKILL)
+    workers[name].wait(timeout=30)
+    assert 0 < rebuilt(practised, first, ranges[first]) < PER_TASK
+    while rebuilt(practised, ids[0], ids[-1]) < LEARNERS and time.monotonic() < deadline:
         time.sleep(0.1)
-    assert rebuilt(practised) == LEARNERS
+    assert rebuilt(practised, ids[0], ids[-1]) == LEARNERS
+    [other] = workers.keys() - {name}
+    assert [line for line in begun.read_text().splitlines() if line.endswith(f" {first}")] == [
+        f"{name} {first}",
+        f"{other} {first}",
+    ]
     with practised.app_context():
         assert verify(Store(), ids).differences == ()
