@@ -57,6 +57,9 @@ class PostgresServer:
     def kill(self) -> None:
         """End the server and all of its processes at once."""
         assert self.process is not None
+        for pid in _family(self.process.pid)[:2]:  # runuser, if any, and the server: it begins no process meanwhile
+            with suppress(ProcessLookupError, FileNotFoundError):
+                _hold(pid)
         for pid in _family(self.process.pid):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
@@ -108,6 +111,13 @@ def _tool(name: str) -> Path:
 
 def _as_owner() -> list[str]:
     return ["runuser", "-u", ACCOUNT, "--"] if os.geteuid() == 0 else []
+
+
+def _hold(pid: int) -> None:
+    """Stop a process, and wait until it stands."""
+    os.kill(pid, signal.SIGSTOP)
+    while Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "TtZX":
+        time.sleep(0.001)
 
 
 def _family(pid: int) -> list[int]:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from redis import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
 from sqlalchemy import event
 
 from models import db
@@ -74,17 +75,23 @@ def own_redis(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     port = free_port()
     command = [str(program), "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(tmp_path)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    with Redis(port=port) as client:
-        deadline = time.monotonic() + RECOVERS_WITHIN_SECONDS
-        while time.monotonic() < deadline:
-            try:
-                client.ping()
-                break
-            except OSError:
+    try:
+        with Redis(port=port) as client:
+            deadline = time.monotonic() + RECOVERS_WITHIN_SECONDS
+            while not answers(client):
+                assert time.monotonic() < deadline, "Redis does not start"
                 time.sleep(0.05)
-    yield process, f"redis://127.0.0.1:{port}/0"
-    process.kill()
-    process.wait(timeout=30)
+        yield process, f"redis://127.0.0.1:{port}/0"
+    finally:
+        process.kill()
+        process.wait(timeout=30)
+
+
+def answers(client: Redis) -> bool:
+    try:
+        return bool(client.ping())
+    except RedisConnectionError:
+        return False
 
 
 def test_without_redis_each_process_limits_for_itself_and_nothing_fails(

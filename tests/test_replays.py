@@ -3,6 +3,7 @@
 import json
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -40,8 +41,8 @@ def practise(
             )
             topic = chance.choice(("dbms", "oop"))
             at = NOON + timedelta(minutes=number, microseconds=chance.randrange(10**6))
-            given = {"topic": topic, "score": score, "at": at, "response_time": chance.uniform(0, 90)}
-            record(user_id, GIVEN.__class__(**{**GIVEN.__dict__, **given}), policy)
+            given = replace(GIVEN, topic=topic, score=score, at=at, response_time=chance.uniform(0, 90))
+            record(user_id, given, policy)
 
 
 def verified(app: Flask, *user_ids: int) -> Outcome:

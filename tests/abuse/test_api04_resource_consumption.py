@@ -1,5 +1,6 @@
 """API4, unrestricted resource consumption: what is too large, too deep or too often is refused early and cheaply."""
 
+import io
 import time
 from collections.abc import Callable
 from typing import Any
@@ -33,7 +34,7 @@ def test_a_body_without_a_length_is_bounded_as_well(learner: Learner) -> None:
     reply = learner.client.post(
         SCORE,
         headers={**learner.headers, "Transfer-Encoding": "chunked"},
-        input_stream=__import__("io").BytesIO(body),
+        input_stream=io.BytesIO(body),
         content_type="application/json",
         environ_overrides={"wsgi.input_terminated": True},
     )
@@ -66,7 +67,7 @@ def test_long_lists_and_long_texts_are_refused(learner: Learner, change: dict[st
 
 def test_a_text_that_makes_patterns_and_comparisons_slow_is_scored_all_the_same(learner: Learner) -> None:
     for text in ("a" * 8000, "a " * 4000, "-" * 8000, "not " * 2000, "lock." * 1600, "a'" * 4000, "\n" * 7999 + "a"):
-        reply = post(learner, orjson.dumps({"answer": text, "expected_answers": [text[:4000] or "x", "A lock."]}))
+        reply = post(learner, orjson.dumps({"answer": text, "expected_answers": [text[:4000], "A lock."]}))
         assert reply.status_code in (200, 422)
 
 

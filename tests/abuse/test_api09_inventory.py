@@ -31,4 +31,3 @@ def test_nothing_else_answers(learner: Learner, path: str) -> None:
 def test_the_debugger_is_off(app: Flask) -> None:
     assert not app.debug
     assert not app.testing
-    assert "EVALEX" not in app.config
