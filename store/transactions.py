@@ -37,7 +37,8 @@ class Transactions:
     def transaction(self) -> Iterator[None]:
         """All writes of the block, or none. Inside another transaction it joins that one.
 
-        A new one starts with a fresh view of the data: what was loaded before is loaded again when it is looked at.
+        A new one starts with a fresh view of the data: what was read before in a transaction that did not commit is read
+        again when it is looked at.
         Inside `one_unit` it stays open, and commits with the unit.
         """
         session = self._session
@@ -45,7 +46,6 @@ class Transactions:
             yield
             return
         session.rollback()
-        session.expire_all()
         session.info[WRITES] = True
         claim = session.info.get(UNIT)
         try:
