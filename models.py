@@ -423,8 +423,6 @@ class AskedQuestion(db.Model):  # type: ignore[name-defined]
     """When a learner was last asked a question, so that the next session asks others first."""
 
     __tablename__ = "asked_questions"
-    __table_args__ = (Index(None, "user_id", "topic"),)
-
     user_id: Mapped[int] = _owner(primary_key=True)
     question_id: Mapped[str] = mapped_column(String(100), primary_key=True)
     topic: Mapped[str] = mapped_column(String(64))

@@ -37,9 +37,8 @@ class Transactions:
     def transaction(self) -> Iterator[None]:
         """All writes of the block, or none. Inside another transaction it joins that one.
 
-        A new one starts with a fresh view of the data: what was read before in a transaction that did not commit is read
-        again when it is looked at.
-        Inside `one_unit` it stays open, and commits with the unit.
+        A new one starts with a fresh view of the data: what was read before, in a transaction that did not commit, is
+        read again when it is looked at. Inside `one_unit` it stays open, and commits with the unit.
         """
         session = self._session
         if session.info.get(WRITES):
