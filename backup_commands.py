@@ -7,9 +7,9 @@ from alembic.script import ScriptDirectory
 from flask import current_app
 from flask.cli import with_appcontext
 from flask_migrate import upgrade
+from sqlalchemy import inspect
 from sqlalchemy.exc import SQLAlchemyError
 
-from api.context import services
 from backups import BackupFailed, back_up
 from backups import restore as put_back
 from models import db
@@ -25,7 +25,7 @@ def backup(file: Path) -> None:
     The file holds password hashes and learners' answers: keep it as carefully as the database.
     """
     try:
-        size = back_up(services().settings.database_url, file)
+        size = back_up(_database_url(), file)
     except BackupFailed as error:
         raise click.ClickException(str(error)) from None
     click.echo(f"{file} was written, {size:,} bytes. Try it: restore it into an empty database and verify.")
@@ -40,11 +40,10 @@ def restore(file: Path, replace: bool) -> None:
 
     Logins are restored with everything else. Run `flask mastery verify` afterwards.
     """
-    accounts = _accounts()
-    if accounts and not replace:
+    if not replace and (accounts := _accounts()):
         raise click.ClickException(f"The database holds {accounts:,} accounts; --replace puts the backup there.")
     try:
-        revision = put_back(services().settings.database_url, file, known=_known_revisions())
+        revision = put_back(_database_url(), file, known=_known_revisions())
         db.engine.dispose()
         upgrade()
     except BackupFailed as error:
@@ -59,11 +58,16 @@ def _known_revisions() -> set[str]:
     return {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
 
 
+def _database_url() -> str:
+    """The address that the engine has opened: in the settings a relative path is not yet resolved."""
+    return db.engine.url.render_as_string(hide_password=False)
+
+
 def _accounts() -> int:
     """How many accounts there are; none in a database without tables."""
     try:
-        return Store().count_accounts()
-    except SQLAlchemyError:
-        return 0
+        return Store().count_accounts() if inspect(db.engine).has_table("users") else 0
+    except SQLAlchemyError as error:
+        raise click.ClickException(f"The accounts cannot be counted: {error}") from None
     finally:
         db.session.remove()

@@ -6,22 +6,47 @@ import sqlite3
 import subprocess
 import tempfile
 from collections.abc import Collection, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from typing import IO, Any, cast
 
+import psycopg
+from psycopg.conninfo import make_conninfo
 from sqlalchemy import URL, make_url
 
 SQLITE_HEAD = b"SQLite format 3\x00"
 POSTGRES_HEAD = b"PGDMP"
 """How a file begins that SQLite, or pg_dump in its custom format, has written."""
 
-PAGES_PER_STEP = 4_096
-"""Pages that are copied in one go; between two of them writers get their turn."""
-
 NO_OWNERS = ("--no-owner", "--no-acl")
 """A backup belongs to whoever restores it."""
 
 REVISION = "SELECT version_num FROM alembic_version"
+HAS_REVISION = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'alembic_version'"
+
+CLEAR_POSTGRES = b"""
+BEGIN;
+SET LOCAL client_min_messages = warning;
+DO $$
+DECLARE name text;
+BEGIN
+  FOR name IN
+    SELECT format('%I.%I', nspname, relname) FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
+    WHERE relkind IN ('r', 'p') AND nspname = ANY (current_schemas(false))
+    AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = c.oid AND deptype = 'e')
+  LOOP
+    EXECUTE 'DROP TABLE IF EXISTS ' || name || ' CASCADE';
+  END LOOP;
+  FOR name IN
+    SELECT quote_ident(schema) FROM unnest(current_schemas(false)) schema
+    WHERE schema <> 'public' AND schema NOT LIKE 'pg\\_%'
+  LOOP
+    EXECUTE 'DROP SCHEMA ' || name || ' CASCADE';
+  END LOOP;
+END $$;
+"""
+"""Drops every table, for a backup names only those of its own schema revision. `public` and its extensions stay: they
+may belong to somebody else. Any other schema of the search path goes, for the backup makes it."""
 
 
 class BackupFailed(RuntimeError):
@@ -31,24 +56,21 @@ class BackupFailed(RuntimeError):
 def back_up(database_url: str, file: Path) -> int:
     """Write the database into a file, all from one moment, while others write; the file's size in bytes.
 
-    The file appears complete or not at all, readable by its owner alone. Raises `BackupFailed`, also where it exists.
+    The file appears complete or not at all, readable by its owner alone. The address is the engine's: Flask-SQLAlchemy
+    has resolved relative paths there. Raises `BackupFailed`, also where the file exists, where there is no database and
+    where it holds no tables of this service.
     """
     if file.exists():
         raise BackupFailed(f"{file} exists already; a backup never writes over another file.")
     url = make_url(database_url)
     with _beside(file) as written:
         if url.get_backend_name() == "sqlite":
-            _copy_sqlite(_sqlite_path(url), written)
+            _keep_sqlite(_sqlite_path(url), written)
         else:
-            _run(
-                url,
-                "pg_dump",
-                "--format=custom",
-                "--no-owner",
-                "--no-acl",
-                f"--file={written}",
-                f"--dbname={_name(url)}",
-            )
+            words = ("--format=custom", *NO_OWNERS, f"--file={written}", f"--dbname={_address(url)}")
+            _run(url, "pg_dump", *words)
+        if not _revision(url, written):
+            raise BackupFailed(f"The database {url.database} holds no tables of this service.")
         written.replace(file)
     return file.stat().st_size
 
@@ -63,14 +85,17 @@ def restore(database_url: str, file: Path, *, known: Collection[str]) -> str:
     url, kind = make_url(database_url), _kind_of(file)
     if kind != url.get_backend_name():
         raise BackupFailed(f"{file} is a backup of {kind}, and the database is {url.get_backend_name()}.")
-    revision = _checked_sqlite(file) if kind == "sqlite" else _checked_postgresql(url, file)
+    if kind == "sqlite":
+        _check_sqlite(file)
+    revision = _revision(url, file)
+    if not revision:
+        raise BackupFailed(f"{file} is no backup of this service.")
     if revision not in known:
         raise BackupFailed(f"{file} is of the schema {revision!r}, which this version does not know.")
     if kind == "sqlite":
         _copy_sqlite(file, _sqlite_path(url))
-        return revision
-    together = ("--single-transaction", "--exit-on-error", "--clean", "--if-exists", *NO_OWNERS)
-    _run(url, "pg_restore", *together, f"--dbname={_name(url)}", str(file))
+    else:
+        _pour_postgresql(url, file)
     return revision
 
 
@@ -102,53 +127,114 @@ def _kind_of(file: Path) -> str:
 
 
 def _copy_sqlite(source: Path, target: Path) -> None:
-    """By SQLite's online backup, which starts anew when the source changes between two steps."""
+    """By SQLite's online backup, all pages in one step: of several, each starts anew when somebody writes between them.
+
+    Writers of a source in WAL mode, as the service's is, go on meanwhile.
+    """
+    with _reading(source) as origin, _complaining(target), closing(sqlite3.connect(target, timeout=60)) as copy:
+        origin.backup(copy)
+
+
+def _keep_sqlite(source: Path, target: Path) -> None:
+    """A copy that is one file: one in WAL mode gets two others beside it when it is read."""
+    _copy_sqlite(source, target)
+    with _complaining(target), closing(sqlite3.connect(target)) as copy:
+        copy.execute("PRAGMA journal_mode = DELETE")
+
+
+@contextmanager
+def _reading(file: Path) -> Iterator[sqlite3.Connection]:
+    """A SQLite database that must exist, for reading; raises `BackupFailed`."""
+    with _complaining(file), closing(sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True)) as connection:
+        yield connection
+
+
+@contextmanager
+def _complaining(file: Path) -> Iterator[None]:
     try:
-        with closing(sqlite3.connect(source)) as origin, closing(sqlite3.connect(target, timeout=60)) as copy:
-            origin.backup(copy, pages=PAGES_PER_STEP)
+        yield
     except sqlite3.Error as error:
-        raise BackupFailed(f"SQLite: {error}.") from None
+        raise BackupFailed(f"SQLite: {file}: {error}.") from None
 
 
-def _checked_sqlite(file: Path) -> str:
-    try:
-        with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as connection:
-            problems = [row[0] for row in connection.execute("PRAGMA integrity_check(5)")]
-            if problems != ["ok"]:
-                raise BackupFailed(f"{file} is damaged: {'; '.join(problems)}.")
-            return str(connection.execute(REVISION).fetchone()[0])
-    except sqlite3.Error as error:
-        raise BackupFailed(f"{file} is no backup of this service: {error}.") from None
+def _check_sqlite(file: Path) -> None:
+    with _reading(file) as connection:
+        problems = [row[0] for row in connection.execute("PRAGMA integrity_check(5)")]
+    if problems != ["ok"]:
+        raise BackupFailed(f"{file} is damaged: {'; '.join(problems)}.")
 
 
-def _checked_postgresql(url: URL, file: Path) -> str:
-    """The revision that the file holds: read from it alone, before the database is touched."""
+def _revision(url: URL, file: Path) -> str:
+    """The schema revision that a backup holds, read from the file alone; empty where it holds none."""
+    if url.get_backend_name() == "sqlite":
+        with _reading(file) as connection:
+            row = connection.execute(HAS_REVISION).fetchone() and connection.execute(REVISION).fetchone()
+        return str(row[0]) if row else ""
     listed = _run(url, "pg_restore", "--data-only", "--table=alembic_version", "--file=-", str(file))
-    rows = listed.partition("FROM stdin;\n")[2].partition("\n")[0]
-    if not rows or rows.startswith("\\"):
-        raise BackupFailed(f"{file} is no backup of this service.")
-    return rows
+    first = listed.partition("FROM stdin;\n")[2].partition("\n")[0]
+    return "" if first.startswith("\\") else first
 
 
 def _sqlite_path(url: URL) -> Path:
     if not url.database or url.database == ":memory:":
         raise BackupFailed("A database in memory cannot be kept.")
+    if url.database.startswith("file:"):
+        raise BackupFailed("The address of the database must be a path, not a URI.")
     return Path(url.database)
 
 
-def _name(url: URL) -> str:
-    return url.database or ""
+def _pour_postgresql(url: URL, file: Path) -> None:
+    """Drop all tables and restore, in one transaction that is committed only when pg_restore has told everything."""
+    telling = ("--exit-on-error", "--no-comments", *NO_OWNERS, "--file=-", str(file))
+    hearing = ("--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", f"--dbname={_address(url)}")
+    with tempfile.TemporaryFile() as said:
+        with (
+            _start(url, "psql", *hearing, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=said) as hearer,
+            _start(url, "pg_restore", *telling, stdout=subprocess.PIPE, stderr=said) as teller,
+        ):
+            _pour(cast(IO[bytes], teller.stdout), cast(IO[bytes], hearer.stdin), teller)
+        if teller.returncode or hearer.returncode:
+            said.seek(0)
+            raise BackupFailed(said.read().decode(errors="replace").strip())
+
+
+def _pour(told: IO[bytes], heard: IO[bytes], teller: subprocess.Popen[bytes]) -> None:
+    """Lead one's output into the other; without the last line PostgreSQL undoes everything."""
+    with suppress(BrokenPipeError), heard:
+        heard.write(CLEAR_POSTGRES)
+        shutil.copyfileobj(told, heard)
+        if teller.wait() == 0:
+            heard.write(b"COMMIT;\n")
 
 
 def _run(url: URL, tool: str, *words: str) -> str:
-    """Run a tool of PostgreSQL on the database. The password goes by the environment: others can read command lines."""
+    """Run a tool of PostgreSQL until it ends; what it writes. Raises `BackupFailed`."""
+    with _start(url, tool, *words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        told, said = process.communicate()
+    if process.returncode:
+        raise BackupFailed(f"{tool}: {said.decode(errors='replace').strip()}")
+    return told.decode(errors="replace")
+
+
+def _start(url: URL, tool: str, *words: str, **pipes: int | IO[bytes]) -> subprocess.Popen[bytes]:
+    """Start a tool of PostgreSQL. The password goes by the environment: others can read command lines."""
     found = shutil.which(tool)
     if found is None:
         raise BackupFailed(f"{tool} is not installed; it comes with PostgreSQL's client programs.")
-    places = {"PGHOST": url.host, "PGPORT": url.port, "PGUSER": url.username, "PGPASSWORD": url.password}
-    given = {name: str(value) for name, value in places.items() if value is not None}
-    environment = {**os.environ, **given}
-    done = subprocess.run([found, *words], env=environment, capture_output=True, text=True, check=False)  # noqa: S603 - our own words
-    if done.returncode:
-        raise BackupFailed(f"{tool}: {done.stderr.strip()}")
-    return done.stdout
+    password = _connection(url).get("password")
+    environment = os.environ if password is None else {**os.environ, "PGPASSWORD": str(password)}
+    return subprocess.Popen([found, *words], env=environment, **pipes)  # type: ignore[call-overload,no-any-return] # noqa: S603 - our own words
+
+
+def _address(url: URL) -> str:
+    """The whole address but for the password, as PostgreSQL's own programs take it; raises `BackupFailed`."""
+    given = {name: value for name, value in _connection(url).items() if name != "password"}
+    try:
+        return make_conninfo(**given)
+    except psycopg.ProgrammingError as error:
+        raise BackupFailed(f"The address of the database: {error}.") from None
+
+
+def _connection(url: URL) -> dict[str, Any]:
+    """What the engine gives the driver: SQLAlchemy has ways of its own to name several hosts."""
+    return dict(url.get_dialect()().create_connect_args(url)[1])
