@@ -374,4 +374,4 @@ def test_an_answer_after_thousands_reads_and_sends_no_more_than_one_of_the_first
     few = read_for_an_answer(observed, first)
     many = read_for_an_answer(observed, observed.heavy)
     assert abs(few[0] - many[0]) <= 1  # of eight answers one writes what all learners learned from them
-    assert 0 < many[1] <= few[1]
+    assert 0 < many[1] <= few[1] + 16  # what is shared is spread over 16 slots
