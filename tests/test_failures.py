@@ -15,6 +15,7 @@ from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from sqlalchemy import event
 
+from config import ROOT
 from models import db
 from tests.conftest import PASSWORD, Learner, fill, unavailable
 from tests.postgres_server import PostgresServer, binaries, own_postgres
@@ -145,3 +146,12 @@ def test_a_full_disk_is_told_of_and_spoils_nothing(app: Flask, learner: Learner,
     engine.dispose()
     assert learner.answer(started["session"]["id"], question, "A lock and a log.").status_code == 201
     assert rows_of(path) == [(learner.id, "dbms", answered + 1)]
+
+
+def test_systemd_understands_how_the_service_is_kept_running() -> None:
+    program = shutil.which("systemd-analyze")
+    if program is None:
+        pytest.skip("systemd-analyze is not installed")
+    command = [program, "verify", str(ROOT / "deploy" / "gradus.service")]
+    said = subprocess.run(command, capture_output=True, text=True, check=False).stderr.splitlines()
+    assert [line for line in said if "gradus.service" in line and "is not executable" not in line] == []

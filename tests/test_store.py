@@ -484,12 +484,15 @@ def test_another_learners_sessions_are_on_no_page(any_app: Flask) -> None:
 # SQLite
 
 
+FULL = 2
+"""SQLite's number for a commit that waits for the disk."""
+
+
 def test_sqlite_connections_are_set_up_for_several_writers(app: Flask) -> None:
     with app.app_context():
-        pragmas = {
-            name: db.session.scalar(text(f"PRAGMA {name}")) for name in ("journal_mode", "foreign_keys", "busy_timeout")
-        }
-    assert pragmas == {"journal_mode": "wal", "foreign_keys": 1, "busy_timeout": 15_000}
+        names = ("journal_mode", "foreign_keys", "busy_timeout", "synchronous")
+        pragmas = {name: db.session.scalar(text(f"PRAGMA {name}")) for name in names}
+    assert pragmas == {"journal_mode": "wal", "foreign_keys": 1, "busy_timeout": 15_000, "synchronous": FULL}
 
 
 def may_write(path: Path) -> bool:
