@@ -80,11 +80,6 @@ class Topic:
         return {concept.name: concept for concept in self.concepts}
 
     @cached_property
-    def question_by_id(self) -> Mapping[str, Question]:
-        """The topic's questions by id, retired ones included."""
-        return {question.id: question for question in self.questions}
-
-    @cached_property
     def probed_concepts(self) -> tuple[str, ...]:
         """Names of the concepts that some active question probes: those that can be sampled."""
         return tuple(dict.fromkeys(name for question in self.active_questions for name in question.concepts))

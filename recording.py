@@ -1,5 +1,6 @@
 """Records one answer: steps the learner's record forward and appends the attempt to the log."""
 
+from collections.abc import Set
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
@@ -68,25 +69,29 @@ def record_answer(
     after = before.after(evidence, policy)
     row.become(after, at=given.at)
     attempt = _attempt(user_id, row.id, given, evidence, before.progress, after.progress, policy)
-    attempt.foretold = step_forecast(store, user_id, given, evidence, bank)
+    known = _known_concepts(bank, given.topic)  # what all learners share holds no words that one of them made up
+    asked = given.question_id if given.question_id and bank.owners.get(given.question_id) == given.topic else None
+    attempt.foretold = step_forecast(store, user_id, given, evidence, known=known, question=asked)
     store.add_attempt(attempt)
-    known = _known_concepts(bank, given.topic)  # statistics over all learners show no words that one of them made up
     mentioned, missed = known.intersection(evidence.mentioned), known.intersection(evidence.missed)
     store.count_concepts(user_id, given.topic, mentioned=mentioned, missed=missed)
     return RecordedAnswer(record=row, attempt=attempt, before=before.progress, after=after.progress)
 
 
 def step_forecast(
-    store: Store, user_id: int, given: GivenAnswer, evidence: AnswerEvidence, bank: QuestionBank
+    store: Store,
+    user_id: int,
+    given: GivenAnswer,
+    evidence: AnswerEvidence,
+    *,
+    known: Set[str],
+    question: str | None,
 ) -> dict[str, list[float]]:
     """Step the learner's forecast by the answer, concept by concept; what was foretold, as `Attempt.foretold` has it.
 
-    All learners learn from it only where the learner's concepts are all the bank's: nobody's own words become shared
-    terms.
+    `known` are the bank's concepts of the topic, `question` is the bank's question. All learners learn from it only
+    where the learner's concepts are all the bank's: nobody's own words become shared terms.
     """
-    topic = bank.topics.get(given.topic)
-    known = set(topic.concept_by_name) if topic else set()
-    question = given.question_id if topic and given.question_id in topic.question_by_id else None
     terms = store.shared_terms(given.topic, now=given.at)
     learner = store.forecast(user_id, given.topic)
     foretold: dict[str, list[float]] = {}

@@ -7,8 +7,7 @@ from itertools import pairwise
 
 from bank_formats.documents import Document
 from bank_formats.markup import Unsayable, plain_text
-from bank_formats.platforms import Placed, PlatformQuestion, categories, document, expected
-from question_bank import BankProblem
+from bank_formats.platforms import Placed, PlatformQuestion, PlatformReader, categories, expected
 
 CATEGORY = "$CATEGORY:"
 COMMENT = "//"
@@ -55,7 +54,7 @@ def read(text: str, file: str) -> Document:
     reader = _Reader(file)
     for block in _blocks(text.removeprefix("\ufeff")):
         reader.take(block)
-    return document(file, reader.questions, reader.notices)
+    return reader.document()
 
 
 def _blocks(text: str) -> Iterator[Block]:
@@ -77,14 +76,8 @@ def _blocks(text: str) -> Iterator[Block]:
             lines.append((number, line))
 
 
-class _Reader:
+class _Reader(PlatformReader):
     """Takes blocks in turn: a category counts for the questions after it."""
-
-    def __init__(self, file: str) -> None:
-        self._file = file
-        self._category: tuple[str, ...] = ()
-        self.questions: list[PlatformQuestion] = []
-        self.notices: list[BankProblem] = []
 
     def take(self, block: Block) -> None:
         """Take over a question or a category, or say why not."""
@@ -138,9 +131,6 @@ class _Reader:
                 self._notice(line, notice)
             if text:
                 yield Placed(text=text, line=line)
-
-    def _notice(self, line: int, message: str) -> None:
-        self.notices.append(BankProblem(self._file, line, message))
 
 
 def _name(text: str) -> tuple[str, int]:

@@ -11,7 +11,7 @@ from defusedxml import DefusedXmlException, sax
 
 from bank_formats.documents import Document
 from bank_formats.markup import Unsayable, plain_text
-from bank_formats.platforms import Placed, PlatformQuestion, categories, document, expected
+from bank_formats.platforms import Placed, PlatformQuestion, PlatformReader, categories, expected
 from question_bank import BankProblem, InvalidBank
 
 PLAIN = ("plain_text", "markdown")
@@ -58,17 +58,11 @@ def read(text: str, file: str) -> Document:
     reader = _Reader(file)
     for element in root.all("question"):
         reader.take(element)
-    return document(file, reader.questions, reader.notices)
+    return reader.document()
 
 
-class _Reader:
+class _Reader(PlatformReader):
     """Takes the elements of an export in turn: a category counts for the questions after it."""
-
-    def __init__(self, file: str) -> None:
-        self._file = file
-        self._category: tuple[str, ...] = ()
-        self.questions: list[PlatformQuestion] = []
-        self.notices: list[BankProblem] = []
 
     def take(self, element: Element) -> None:
         """Take over a question or a category, or say why not."""
@@ -121,9 +115,6 @@ class _Reader:
     def _leave_out(self, element: Element, why: str) -> None:
         name = element.first("name", "text").text
         self._notice(element.line, f"Left out: {repr(name) + ': ' if name else ''}{why}.")
-
-    def _notice(self, line: int, message: str) -> None:
-        self.notices.append(BankProblem(self._file, line, message))
 
 
 def _said(element: Element) -> Placed:

@@ -45,7 +45,24 @@ class PlatformQuestion:
     category: tuple[str, ...]
 
 
-def document(file: str, questions: Sequence[PlatformQuestion], notices: Iterable[BankProblem]) -> Document:
+class PlatformReader:
+    """Gathers the questions of a platform's file, and what there is to say of it: what both formats have in common."""
+
+    def __init__(self, file: str) -> None:
+        self._file = file
+        self._category: tuple[str, ...] = ()
+        self.questions: list[PlatformQuestion] = []
+        self.notices: list[BankProblem] = []
+
+    def document(self) -> Document:
+        """The bank file that the questions make; raises `InvalidBank` where they make none."""
+        return _document(self._file, self.questions, self.notices)
+
+    def _notice(self, line: int, message: str) -> None:
+        self.notices.append(BankProblem(self._file, line, message))
+
+
+def _document(file: str, questions: Sequence[PlatformQuestion], notices: Iterable[BankProblem]) -> Document:
     """The bank file that these questions make; raises `InvalidBank` where they make none.
 
     Without a category the topic is named as the file is.
