@@ -46,7 +46,7 @@ _app: Flask | None = None
 @mastery.command("verify")
 @_processes
 def verify_all(processes: int) -> None:
-    """Recompute every learner's mastery from the answers since the last reset, and tell of every difference.
+    """Recompute every learner's mastery and forecasts from the answers since the last reset; tell of every difference.
 
     Nothing is changed and nobody waits. Ends with status 1 where there is a difference.
     """
@@ -72,7 +72,9 @@ def replay_all(policy: str, workers: bool, processes: int) -> None:
         _by_workers(policy)
         return
     outcome = _on_all(partial(_rebuilt, policy), processes, "Rebuilding")
-    click.echo(f"{_looked_at(outcome)}: {counted(outcome.rebuilt, 'record')} rebuilt by {policy_named(policy).label}.")
+    mended = f", {counted(outcome.forecasts, 'forecast')} mended" if outcome.forecasts else ""
+    rebuilt = f"{counted(outcome.rebuilt, 'record')} rebuilt by {policy_named(policy).label}{mended}."
+    click.echo(f"{_looked_at(outcome)}: {rebuilt}")
     if outcome.differences:
         click.echo("Left alone, for their logs do not lead to them:")
         click.echo(_found(outcome))

@@ -1,11 +1,13 @@
-"""Replays: mastery recomputed from the log of answers, to check what is stored or to rebuild it by another policy."""
+"""Replays: mastery and forecasts recomputed from the log of answers, to check what is stored or to rebuild it."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
+from math import isclose
 from typing import Any
 
 from adaptive_state import Concepts, CorruptConceptDocument, TopicMastery, replay
+from forecast import LearnerForecast, Prediction, Shared
 from mastery import POLICIES, MasteryPolicy, TopicProgress
 from models import PROGRESS_DEFAULTS, UserMastery
 from store import LoggedAnswer, Store
@@ -33,11 +35,12 @@ class Difference:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What a batch of learners came to: records and answers looked at, records changed, and what was found wrong."""
+    """What a batch of learners came to: records and answers looked at, records and forecasts changed, what is wrong."""
 
     records: int = 0
     answers: int = 0
     rebuilt: int = 0
+    forecasts: int = 0
     differences: tuple[Difference, ...] = ()
     more: int = 0
     """Further differences, of which only the number is kept."""
@@ -53,9 +56,14 @@ class Outcome:
             records=self.records + other.records,
             answers=self.answers + other.answers,
             rebuilt=self.rebuilt + other.rebuilt,
+            forecasts=self.forecasts + other.forecasts,
             differences=kept,
             more=self.found + other.found - len(kept),
         )
+
+
+class UnlikeForetold(ValueError):
+    """What an answer's log says was foretold is not what the answers before it lead to."""
 
 
 class UnknownPolicyLabel(LookupError):
@@ -63,39 +71,51 @@ class UnknownPolicyLabel(LookupError):
 
 
 def verify(store: Store, user_ids: Sequence[int]) -> Outcome:
-    """Compares every record of these learners with its log; nothing is changed, and nobody waits.
+    """Compares every record and forecast of these learners with its log; nothing is changed, and nobody waits.
 
     Each answer is replayed under the policy that it was recorded under, or by which the record was last rebuilt.
     """
     with store.snapshot():
         rows = store.masteries_of(user_ids)
         logs = store.logs_of(user_ids)
-        found = [one for row in rows for one in differences(row, logs.get(row.id, []))]
+        forecasts = store.forecast_documents(user_ids)
+        found: list[Difference] = []
+        for row in rows:
+            log = logs.get(row.id, [])
+            gaps = list(_gaps(row, log))
+            found += gaps or differences(row, log)
+            found += [] if gaps else _unlike_forecast(row, forecasts.get((row.user_id, row.topic)), log)
     return Outcome(records=len(rows), answers=sum(map(len, logs.values())), differences=tuple(found))
 
 
 def rebuild(store: Store, user_ids: Sequence[int], policy: MasteryPolicy) -> Outcome:
-    """Rebuilds every record of these learners from its log under a policy, in one transaction.
+    """Rebuilds every record of these learners from its log under a policy, and their forecasts, in one transaction.
 
-    Records that were rebuilt under it already, and have no newer answer under another, stay as they are. A record whose
-    log is incomplete, or which cannot be read, is left alone and told of: replaying it would lose what nobody can
-    bring back.
+    Records that were rebuilt under it already, and have no newer answer under another, stay as they are. So do
+    forecasts, the same under every policy, that are what their log leads to. A record whose log is incomplete, or which
+    cannot be read, is left alone with its forecast and told of: replaying it would lose what nobody can bring back.
     """
-    rebuilt, found = 0, list[Difference]()
+    rebuilt, mended, found = 0, 0, list[Difference]()
     with store.transaction():
         store.lock_learners(user_ids)
         rows = store.masteries_of(user_ids)
         logs = store.logs_of(user_ids)
+        forecasts = store.forecast_documents(user_ids)
         for row in rows:
             log = logs.get(row.id, [])
             if gaps := list(_gaps(row, log)):
                 found.extend(gaps)
-            elif not _is_under(row, log, policy):
+                continue
+            try:
+                mended += _mend_forecast(store, row, forecasts.get((row.user_id, row.topic)), log)
+            except UnlikeForetold as error:
+                found.append(_difference(row, "forecast", str(error), None))
+            if not _is_under(row, log, policy):
                 _become(row, replay((one.evidence for one in log), policy), log[-1].created_at)
                 row.rebuilt_policy, row.rebuilt_answers = policy.label, len(log)
                 rebuilt += 1
     answers = sum(map(len, logs.values()))
-    return Outcome(records=len(rows), answers=answers, rebuilt=rebuilt, differences=tuple(found))
+    return Outcome(records=len(rows), answers=answers, rebuilt=rebuilt, forecasts=mended, differences=tuple(found))
 
 
 def rebuild_range(store: Store, first: int, last: int, policy: MasteryPolicy) -> Outcome:
@@ -107,10 +127,7 @@ def rebuild_range(store: Store, first: int, last: int, policy: MasteryPolicy) ->
 
 
 def differences(row: UserMastery, log: Sequence[LoggedAnswer]) -> Iterator[Difference]:
-    """Where a record is not what its log leads to, to the last bit."""
-    if gaps := list(_gaps(row, log)):
-        yield from gaps
-        return
+    """Where a record is not what its log, which has no gaps, leads to, to the last bit."""
     try:
         steps = list(_steps(row, log))
     except UnknownPolicyLabel as error:
@@ -229,6 +246,64 @@ def _unlike_derived(row: UserMastery, mastery: TopicMastery) -> Iterator[Differe
         stored, replayed = getattr(row, name), getattr(derived, name)
         if stored != replayed:
             yield _difference(row, name, stored, replayed)
+
+
+def _foretold_by(log: Iterable[LoggedAnswer]) -> LearnerForecast:
+    """The forecast that a log leads to, by what the shared terms gave to it then. Raises `UnlikeForetold`."""
+    learner = LearnerForecast()
+    for answer in log:
+        if answer.foretold is None:
+            continue
+        if answer.foretold.keys() != {concept for concept, _ in answer.evidence.outcomes}:
+            raise UnlikeForetold(
+                f"Answer {answer.ordinal} foretells {sorted(answer.foretold)}, which it did not sample."
+            )
+        for concept, outcome in answer.evidence.outcomes:
+            probability, mean, variance = answer.foretold[concept]
+            shared = Shared(mean=mean, variance=variance)
+            if not _is_close(Prediction.of(learner, concept, shared).probability, probability):
+                raise UnlikeForetold(f"Answer {answer.ordinal} does not foretell {concept!r} as those before it do.")
+            learner = learner.after(concept, outcome=outcome, at=answer.evidence.at, shared=shared)
+    return learner
+
+
+def _unlike_forecast(row: UserMastery, stored: Any, log: Sequence[LoggedAnswer]) -> Iterator[Difference]:
+    try:
+        replayed = _foretold_by(log)
+    except UnlikeForetold as error:
+        yield _difference(row, "forecast", str(error), None)
+        return
+    if not _is_same_forecast(stored, replayed):
+        yield _difference(row, "forecast", stored, replayed.to_document())
+
+
+def _mend_forecast(store: Store, row: UserMastery, stored: Any, log: Sequence[LoggedAnswer]) -> bool:
+    """Save what the log leads to where something else is stored. Raises `UnlikeForetold`."""
+    foretold = _foretold_by(log)
+    if _is_same_forecast(stored, foretold):
+        return False
+    store.keep_forecast(row.user_id, row.topic, foretold)
+    return True
+
+
+def _is_same_forecast(stored: Any, replayed: LearnerForecast) -> bool:
+    """Whether a stored document says the same; none says what a fresh forecast does."""
+    try:
+        found = LearnerForecast() if stored is None else LearnerForecast.from_document(stored)
+    except (AttributeError, TypeError, ValueError):
+        return False
+    return _is_close(found.to_document(), replayed.to_document())
+
+
+def _is_close(one: Any, other: Any) -> bool:
+    """Equal but for the last bits: another machine's mathematical library rounds logarithms in its own way."""
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        return one.keys() == other.keys() and all(_is_close(one[name], other[name]) for name in one)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(_is_close, one, other))
+    if isinstance(one, float | int) and isinstance(other, float | int):
+        return isclose(one, other, rel_tol=1e-9, abs_tol=1e-12)
+    return bool(one == other)
 
 
 def _difference(row: UserMastery, what: str, stored: Any, replayed: Any) -> Difference:

@@ -4,6 +4,7 @@ import os
 import random
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any
@@ -16,8 +17,9 @@ from adaptive_state import AnswerEvidence, TopicMastery
 from app import create_app
 from benchmarks.served import show_on_each
 from benchmarks.table import Row, ratios
-from mastery import REFERENCE
-from models import Attempt, User, UserMastery, db
+from forecast import LearnerForecast, SharedTerms, step
+from mastery import REFERENCE, TopicProgress
+from models import Attempt, Forecast, User, UserMastery, db
 from store import Store
 from tests.conftest import fill, settings_for
 from tests.fakes import WordEncoder
@@ -62,7 +64,8 @@ def _practise() -> None:
     """Learners with one topic each, and the log of their answers."""
     store = Store()
     with store.transaction():
-        for table, rows in ((User, _users()), (UserMastery, _records()), (Attempt, _attempts())):
+        filled = ((User, _users()), (UserMastery, _records()), (Forecast, _forecasts()), (Attempt, _attempts()))
+        for table, rows in filled:
             while some := list(islice(rows, ROWS_AT_ONCE)):
                 db.session.execute(insert(table.__table__), some)
         store.count_anew(REFERENCE, at=datetime.now(UTC))
@@ -78,14 +81,22 @@ def _users() -> Iterator[dict[str, Any]]:
 def _records() -> Iterator[dict[str, Any]]:
     for number in range(1, LEARNERS + 1):
         row = UserMastery(user_id=number, topic="dbms", id=number, version=1)
-        *_, (answer, mastery) = _log(number)
-        row.become(mastery, at=datetime.fromtimestamp(answer.at, UTC))
+        *_, last = _log(number)
+        row.become(last.mastery, at=datetime.fromtimestamp(last.answer.at, UTC))
         yield {column.key: getattr(row, column.key) for column in UserMastery.__table__.columns}
+
+
+def _forecasts() -> Iterator[dict[str, Any]]:
+    for number in range(1, LEARNERS + 1):
+        *_, last = _log(number)
+        yield {"user_id": number, "topic": "dbms", "state": last.forecast.to_document()}
 
 
 def _attempts() -> Iterator[dict[str, Any]]:
     for number in tqdm(range(1, LEARNERS + 1), desc="Answers", unit="learner", disable=None):
-        for ordinal, (answer, mastery) in enumerate(_log(number), start=1):
+        before = TopicProgress()
+        for ordinal, now in enumerate(_log(number), start=1):
+            answer, progress = now.answer, now.mastery.progress
             yield {
                 "user_id": number,
                 "id": ordinal,
@@ -100,42 +111,62 @@ def _attempts() -> Iterator[dict[str, Any]]:
                 "difficulty": "medium",
                 "semantic_score": answer.semantic_score,
                 "keyword_score": answer.keyword_score,
-                "combined_score": 0.5,
-                "correct": False,
+                "combined_score": REFERENCE.combined_score(
+                    semantic_score=answer.semantic_score, keyword_score=answer.keyword_score
+                ),
+                "correct": REFERENCE.is_correct(answer.keyword_score),
                 "response_time": answer.response_time,
                 "matched_keywords": [],
                 "missed_keywords": [],
                 "mentioned_concepts": list(answer.mentioned),
                 "missed_concepts": list(answer.missed),
                 "flags": [],
+                "foretold": now.foretold,
                 "scorer": "bench",
                 "policy": REFERENCE.label,
-                "mastery_before": mastery.progress.last_mastery,
-                "mastery_after": mastery.progress.mastery_level,
-                "mastery_velocity": mastery.progress.mastery_velocity,
-                "difficulty_before": "medium",
-                "difficulty_after": "medium",
+                "mastery_before": before.mastery_level,
+                "mastery_after": progress.mastery_level,
+                "mastery_velocity": progress.mastery_velocity,
+                "difficulty_before": before.current_difficulty,
+                "difficulty_after": progress.current_difficulty,
                 "created_at": datetime.fromtimestamp(answer.at, UTC),
             }
+            before = progress
 
 
-def _log(number: int) -> Iterator[tuple[AnswerEvidence, TopicMastery]]:
-    """A learner's answers and the record after each, at random but the same every time."""
-    chance, mastery = random.Random(number), TopicMastery()  # noqa: S311 - the same every time
+@dataclass(frozen=True, kw_only=True)
+class Logged:
+    """An answer, what was foretold of it, and where the learner stands after it."""
+
+    answer: AnswerEvidence
+    foretold: dict[str, list[float]]
+    mastery: TopicMastery
+    forecast: LearnerForecast
+
+
+def _log(number: int) -> Iterator[Logged]:
+    """A learner's answers, at random but the same every time."""
+    chance = random.Random(number)  # noqa: S311 - the same every time
+    mastery, forecast, terms = TopicMastery(), LearnerForecast(), SharedTerms()
     began_at = datetime(2026, 1, 1, tzinfo=UTC)
-    for step in range(ANSWERS):
+    for place in range(ANSWERS):
         sampled = chance.sample(CONCEPTS, 3)
         said = chance.randint(0, 3)
         answer = AnswerEvidence(
             semantic_score=chance.random(),
             keyword_score=chance.random(),
             response_time=chance.uniform(5, 90),
-            at=(began_at + timedelta(minutes=step)).timestamp(),
+            at=(began_at + timedelta(minutes=place)).timestamp(),
             mentioned=tuple(sampled[:said]),
             missed=tuple(sampled[said:]),
         )
         mastery = mastery.after(answer, REFERENCE)
-        yield answer, mastery
+        foretold = {}
+        for concept, outcome in answer.outcomes:
+            done = step(forecast, terms, concept, question=None, outcome=outcome, at=answer.at)
+            forecast = done.learner
+            foretold[concept] = [done.probability, done.shared.mean, done.shared.variance]
+        yield Logged(answer=answer, foretold=foretold, mastery=mastery, forecast=forecast)
 
 
 def main() -> None:

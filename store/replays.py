@@ -3,11 +3,12 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import exists, func, or_, select
 
 from adaptive_state import AnswerEvidence
-from models import Attempt, User, UserMastery, evidence_from
+from models import Attempt, Forecast, User, UserMastery, evidence_from
 from store.transactions import Transactions
 
 _NOTED = (
@@ -30,6 +31,7 @@ _LOGGED = (
     Attempt.mentioned_concepts,
     Attempt.missed_concepts,
     Attempt.starts_session,
+    Attempt.foretold,
     *_NOTED,
 )
 
@@ -38,7 +40,8 @@ _LOGGED = (
 class LoggedAnswer:
     """An answer of a record's log: its place from 1, its evidence, and what was noted when it was recorded.
 
-    `noted` are the figures of the attempt that follow from the evidence, by their names.
+    `noted` are the figures of the attempt that follow from the evidence, by their names; `foretold` is None where the
+    answer is older than forecasts are.
     """
 
     ordinal: int
@@ -46,6 +49,7 @@ class LoggedAnswer:
     created_at: datetime
     evidence: AnswerEvidence
     noted: Mapping[str, float | bool | str]
+    foretold: Mapping[str, Sequence[float]] | None
 
 
 class ReplayShelf(Transactions):
@@ -102,6 +106,12 @@ class ReplayShelf(Transactions):
                     created_at=row.created_at,
                     evidence=evidence_from(row),
                     noted={column.key: getattr(row, column.key) for column in _NOTED},
+                    foretold=row.foretold,
                 )
             )
         return logs
+
+    def forecast_documents(self, user_ids: Sequence[int]) -> dict[tuple[int, str], Any]:
+        """What is stored of the forecasts of these learners, by learner and topic, as it is stored."""
+        query = select(Forecast.user_id, Forecast.topic, Forecast.state).where(Forecast.user_id.in_(user_ids))
+        return {(row.user_id, row.topic): row.state for row in self._session.execute(query)}

@@ -3,6 +3,7 @@
 import json
 import random
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -12,7 +13,7 @@ from flask import Flask
 from sqlalchemy import delete, select, update
 
 from mastery import GUIDE, REFERENCE, MasteryPolicy
-from models import Attempt, UserMastery, db
+from models import Attempt, Forecast, UserMastery, db
 from replays import LEARNERS_PER_BATCH, Outcome, rebuild, verify
 from resets import reset_mastery
 from scoring import AnswerScore
@@ -142,6 +143,75 @@ def test_a_concept_that_no_answer_sampled_is_told_of_and_kept(any_app: Flask) ->
     assert "Older" in json.loads(record_of(any_app, ada).concept_masteries)
 
 
+def change_forecast(app: Flask, user_id: int, change: Callable[[dict[str, Any]], Any]) -> None:
+    with app.app_context(), Store().transaction():
+        row = db.session.scalars(select(Forecast).where(Forecast.user_id == user_id, Forecast.topic == "dbms")).one()
+        state = deepcopy(row.state)
+        change(state)
+        row.state = state
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda state: state.update(ability=[0.5, 0.5]),
+        lambda state: state.update(outcomes=1),
+        lambda state: state["concepts"].pop("Join"),
+        lambda state: state["concepts"].update(Join=["no", "history"]),
+        lambda state: state.clear(),
+    ],
+)
+def test_a_forecast_that_was_changed_is_found_and_mended(any_app: Flask, change: Any) -> None:
+    ada = sign_up(any_app, "ada").id
+    practise(any_app, ada, 12)
+    rebuilt(any_app, ada, GUIDE)
+    with any_app.app_context():
+        before = Store().forecast(ada, "dbms")
+    change_forecast(any_app, ada, change)
+    assert [(one.topic, one.what) for one in verified(any_app, ada).differences] == [("dbms", "forecast")]
+    outcome = rebuilt(any_app, ada, GUIDE)
+    assert (outcome.rebuilt, outcome.forecasts, outcome.differences) == (0, 1, ())
+    with any_app.app_context():
+        assert Store().forecast(ada, "dbms") == before
+    assert verified(any_app, ada).differences == ()
+
+
+def test_a_forecast_that_is_gone_is_made_from_the_log(any_app: Flask) -> None:
+    ada = sign_up(any_app, "ada").id
+    practise(any_app, ada, 12)
+    with any_app.app_context(), Store().transaction():
+        db.session.execute(delete(Forecast).where(Forecast.user_id == ada))
+    assert [one.what for one in verified(any_app, ada).differences] == ["forecast", "forecast"]
+    assert rebuilt(any_app, ada, REFERENCE).forecasts == 2
+    assert verified(any_app, ada).differences == ()
+
+
+@pytest.mark.parametrize("foretold", [{"Join": [0.5, 0.0, 1.0]}, {}])
+def test_a_log_that_contradicts_itself_on_what_was_foretold_is_told_of(any_app: Flask, foretold: Any) -> None:
+    ada = sign_up(any_app, "ada").id
+    practise(any_app, ada, 12)
+    with any_app.app_context(), Store().transaction():
+        attempt = db.session.scalars(select(Attempt).where(Attempt.topic == "dbms", Attempt.ordinal == 2)).one()
+        attempt.foretold = foretold
+        before = Store().forecast(ada, "dbms")
+    [found] = verified(any_app, ada).differences
+    assert (found.what, found.stored[:9]) == ("forecast", "Answer 2 ")
+    assert [one.what for one in rebuilt(any_app, ada, GUIDE).differences] == ["forecast"]
+    with any_app.app_context():
+        assert Store().forecast(ada, "dbms") == before
+
+
+def test_answers_that_are_older_than_forecasts_say_nothing_of_them(any_app: Flask) -> None:
+    ada = sign_up(any_app, "ada").id
+    practise(any_app, ada, 12)
+    with any_app.app_context(), Store().transaction():
+        db.session.execute(update(Attempt).values(foretold=None))
+        db.session.execute(delete(Forecast))
+    practise(any_app, ada, 12, begin=12)
+    assert verified(any_app, ada).differences == ()
+    assert rebuilt(any_app, ada, GUIDE).forecasts == 0
+
+
 def test_only_answers_since_the_reset_count(any_app: Flask) -> None:
     ada = sign_up(any_app, "ada").id
     practise(any_app, ada, 12)
@@ -250,6 +320,14 @@ def test_the_command_rebuilds_and_says_what_else_must_be_set(any_app: Flask) -> 
     assert "MASTERY_POLICY=guide" in result.stderr
     again = run(any_app, "replay", "--policy", "guide", "--processes", "1")
     assert again.stdout == "2 records, 12 answers: 0 records rebuilt by guide/1.\n"
+
+
+def test_the_command_tells_how_many_forecasts_it_mended(any_app: Flask) -> None:
+    ada = sign_up(any_app, "ada").id
+    practise(any_app, ada, 12)
+    change_forecast(any_app, ada, dict.clear)
+    result = run(any_app, "replay", "--policy", "guide", "--processes", "1")
+    assert result.stdout == "2 records, 12 answers: 2 records rebuilt by guide/1, 1 forecast mended.\n"
 
 
 def test_several_processes_rebuild_what_one_would(make_app: Callable[..., Flask], postgres_database: str) -> None:
