@@ -7,6 +7,8 @@ The priority of a topic is the policy's own priority of a concept, taken over a 
 - the policy's bonuses for a weak concept that was missed often, for a stagnant concept and for a clear decline.
 - not the bonus for what was not seen for an hour: that says something of a concept, and nothing of a topic.
 
+What the forecast says is due for review changes no priority: it is named, and its questions are suggested.
+
 At equal priority more weak concepts come first, then the lower level, then the order of the bank.
 """
 
@@ -57,13 +59,15 @@ def action_plans(
     *,
     last_asked: Mapping[str, float],
     debugging_topics: Collection[str],
+    due: Mapping[str, Sequence[str]],
     now: float,
     policy: MasteryPolicy,
 ) -> tuple[ActionPlan, ...]:
     """A plan for each topic of the bank and for each other topic that was practised, most urgent first.
 
     `masteries` by topic, `last_asked` by question id (Unix times), `debugging_topics` are those with debugging
-    challenges. The same input gives the same plans.
+    challenges, `due` the concepts whose review is due by topic, least remembered first. The same input gives the same
+    plans.
     """
     askable = {topic.slug: topic for topic in bank if topic.active_questions}
     practised = sorted(slug for slug, mastery in masteries.items() if mastery.progress.questions_attempted)
@@ -73,6 +77,7 @@ def action_plans(
             topic=askable.get(slug),
             mastery=masteries.get(slug) or TopicMastery(),
             has_challenges=slug in debugging_topics,
+            due=tuple(due.get(slug, ())),
             now=now,
             policy=policy,
         )
@@ -89,6 +94,7 @@ class Standing:
     topic: Topic | None
     mastery: TopicMastery
     has_challenges: bool
+    due: tuple[str, ...]
     now: float
     policy: MasteryPolicy
 
@@ -137,8 +143,8 @@ class Standing:
 
     @cached_property
     def focus(self) -> frozenset[str]:
-        """Names of the concepts that are weak or stagnant."""
-        return frozenset(concept.name for concept in (*self.weak, *self.stagnant))
+        """Names of the concepts that are weak, stagnant or due for review."""
+        return frozenset((*(concept.name for concept in (*self.weak, *self.stagnant)), *self.due))
 
     @property
     def priority(self) -> float:
@@ -229,7 +235,7 @@ def _best(
     difficulty: Difficulty,
     last_asked: Mapping[str, float],
 ) -> Question:
-    """The question nearest to the difficulty that probes a weak or stagnant concept, best one not yet probed.
+    """The question nearest to the difficulty that probes a concept of the focus, best one not yet probed.
 
     Where several do, one that was never asked wins, then the one that probes most such concepts, then the most urgent
     ones, then the one that was asked longest ago, then the first of the bank.
@@ -264,6 +270,8 @@ def _reasons(standing: Standing) -> list[str]:
         sentences.append(f"Without improvement: {_listed([_stagnation(each) for each in standing.stagnant])}.")
     if not standing.weak and not standing.stagnant:
         sentences.append("No concept is weak or stagnant.")
+    if standing.due:
+        sentences.append(f"Due for review: {_listed(standing.due)}.")
     if standing.topic is None:
         sentences.append("The question bank has no question on it.")
     return sentences
@@ -331,6 +339,9 @@ def _revising(standing: Standing) -> list[str]:
     if stagnant:
         angle = "with another source or an example of your own, because repeating did not help"
         steps.append(f"Come at {_listed(stagnant)} from a new angle: {angle}.")
+    fading = [name for name in standing.due if name not in (*weak, *stagnant)]
+    if fading:
+        steps.append(f"Look at {_listed(fading)} again: known once, and about to be forgotten.")
     return steps
 
 

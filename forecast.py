@@ -7,7 +7,7 @@ the history. Where the formulas come from: docs/decisions/0015-forecast.md.
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,6 +33,8 @@ DECAY_CONCEPT, DECAY_SLOW, DECAY_FAST = 0.7, 0.93, 0.7
 GHOST = 0.5
 """Every running rate begins with half a success."""
 DAY = 86_400.0
+DAYS_PRIOR: OwnTerm = (-0.25, SLOPE)
+"""Of the slope over log(1 + days since the last attempt)."""
 REVIEW_BELOW = 0.7
 """A concept is due on the day on which its forecast falls below this probability."""
 MASTERED_FROM = 0.75
@@ -351,7 +353,7 @@ def _concept_slopes(learner: LearnerForecast, concept: str, history: ConceptHist
     ]
     days = days_since(history, at)
     if days > 0:
-        terms.append(("days", math.log1p(days), -0.25, SLOPE))
+        terms.append(("days", math.log1p(days), *DAYS_PRIOR))
     return terms
 
 
@@ -527,11 +529,29 @@ def forecast_concept(learner: LearnerForecast, terms: SharedTerms, concept: str,
     )
 
 
+def forgetting(
+    learner: LearnerForecast, terms: SharedTerms, concepts: Iterable[str], *, now: float, days: Sequence[float]
+) -> list[float]:
+    """The mean probability of a success over these concepts, of which there must be one, after each of so many days
+    from the Unix time `now` without a question."""
+    fresh = {name: predict(learner, terms, name) for name in concepts}
+    mean, variance = terms.belief("days", *DAYS_PRIOR)
+    curve = []
+    for later in days:
+        moment, recalled = now + later * DAY, 0.0
+        for name, prediction in fresh.items():
+            x = math.log1p(days_since(learner.concept(name), moment))
+            faded = Prediction(mean=prediction.mean + x * mean, variance=prediction.variance + x * x * variance)
+            recalled += faded.probability
+        curve.append(recalled / len(fresh))
+    return curve
+
+
 def _review_due_at(history: ConceptHistory, fresh: Prediction, terms: SharedTerms) -> float | None:
     """The moment at which the mean of the logit falls to that of `REVIEW_BELOW`; at once where it is lower already."""
     if not history.attempts:
         return None
-    slope, _variance = terms.belief("days", -0.25, SLOPE)
+    slope, _variance = terms.belief("days", *DAYS_PRIOR)
     spare = fresh.mean - logit(REVIEW_BELOW) * math.sqrt(1 + math.pi * fresh.variance / 8)
     if spare <= 0:
         return history.at

@@ -11,6 +11,7 @@ from forecast import (
     QuestionFigures,
     ReliabilityBin,
     forecast_concept,
+    forgetting,
     question_figures,
     reliability,
 )
@@ -50,6 +51,29 @@ class TopicForecast:
 NOTHING_FORETOLD = TopicForecast()
 
 
+OUTLOOK_DAYS = (0, 1, 2, 4, 7, 10, 14, 21, 30, 45, 60, 90)
+"""Denser where forgetting is fast."""
+OUTLOOK_ANSWERS = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class Foretold:
+    """An answer: the mean probability that was foretold of its concepts, and the share that it mentioned."""
+
+    at: datetime
+    foretold: float
+    happened: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outlook:
+    """How a topic will be forgotten, as pairs of days from now and the mean probability of a success, and how true
+    the forecasts of its last answers were, oldest first. Both are empty where nothing was asked."""
+
+    forgetting: Sequence[tuple[int, float]] = ()
+    answers: Sequence[Foretold] = ()
+
+
 @dataclass(frozen=True, kw_only=True)
 class DueReview:
     """A concept that was known, and should be looked at again."""
@@ -82,7 +106,25 @@ class Reviews:
             concepts={name: forecast_concept(learner, terms, name, now=now.timestamp()) for name in concepts}
         )
 
-    def due(self, user_id: int, *, limit: int) -> list[DueReview]:
+    def outlook(self, user_id: int, topic: str) -> Outlook:
+        """What is ahead in a topic, and what was."""
+        now = self._clock()
+        learner, terms = self._store.forecast(user_id, topic), self._store.shared_terms(topic, now=now)
+        if not learner.concepts:
+            return Outlook()
+        curve = forgetting(learner, terms, learner.concepts, now=now.timestamp(), days=OUTLOOK_DAYS)
+        answers = [
+            Foretold(
+                at=row.created_at,
+                foretold=fmean(probability for probability, *_ in row.foretold.values()),
+                happened=fmean(name in row.mentioned_concepts for name in row.foretold),
+            )
+            for row in self._store.foretold(user_id, topic, limit=OUTLOOK_ANSWERS)
+            if row.foretold
+        ]
+        return Outlook(forgetting=list(zip(OUTLOOK_DAYS, curve, strict=True)), answers=answers)
+
+    def due(self, user_id: int, *, limit: int | None = None) -> list[DueReview]:
         """Up to `limit` concepts that were known (a success at 0.7 or more) and are due, least remembered first."""
         now = self._clock()
         found = []

@@ -33,16 +33,16 @@ SURELY_KNOWN = 0.9
 PREREQUISITE_KNOWN = 0.5
 """A prerequisite counts as known from this probability of a success."""
 NEVER_ASKED = 0.15
-"""Added to the need of a concept that was never asked: nothing else can tell what is known of it."""
+"""Added to the need of a concept that was never asked, once more for every outcome that each concept could have had by
+then: nothing but asking can tell what is known of it, and none is left out for good."""
 DUE = 0.2
 """Added to the need of a concept that was known and whose review is due."""
-BLOCKED = 0.25
+BLOCKED = 0.15
 """Share of its need that a concept keeps while a prerequisite of it is unknown."""
-READINESS = 0.3
+READINESS = 1.0
 """Added to the probability of a success for how learnable a concept is: what is nearly known is learned soonest."""
-SHARPNESS = 1.5
 FIT, MET_BEFORE = 0.1, 0.9
-REST, SPREAD_OVER = 0.5, 12
+REST, SPREAD_OVER = 0.7, 12
 """Share of its need that a concept keeps right after it was asked, and after how many outcomes it has all of it."""
 
 
@@ -184,9 +184,10 @@ def _need(
     )
     learnable = (BLOCKED if blocked else 1.0) * (foretold.recall_now + READINESS)
     rested = min(1.0, (learner.outcomes - learner.concept(name).seen_at) / SPREAD_OVER)
-    unknown: float = (1 - foretold.mastered) ** SHARPNESS
+    unknown = ((1 - foretold.mastered) + (1 - foretold.recall_now)) / 2
     need = unknown * learnable * (REST + (1 - REST) * rested)
-    return need + (DUE if is_due else 0.0) + (0.0 if foretold.attempts else NEVER_ASKED)
+    unasked = 0.0 if foretold.attempts else NEVER_ASKED * (1 + learner.outcomes / len(forecasts))
+    return need + (DUE if is_due else 0.0) + unasked
 
 
 def _eligible(

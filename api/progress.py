@@ -11,6 +11,7 @@ from api.context import learner, services
 from api.http import ApiBlueprint
 from api.mastery_views import json_reply, progress_view, review_view, topic_view
 from api.schemas.mastery import (
+    OutlookSchema,
     PolicySchema,
     ProgressSchema,
     ResetRequestSchema,
@@ -45,6 +46,16 @@ def topic_mastery(rows: Sequence[Row[Any]], topic: str) -> Response:
     mastery = mastery_from(rows[0]) if rows else TopicMastery()
     foretold = services().reviews.topic(learner().id, topic, mastery.concepts) if rows else NOTHING_FORETOLD
     return json_reply(topic_view(topic, mastery, foretold, exists=bool(rows)))
+
+
+@blueprint.get("/adaptive/mastery/<topic>/forecast")
+@blueprint.signed_in
+@blueprint.response(200, OutlookSchema)
+def outlook(topic: str) -> dict[str, Any]:
+    """How the asked concepts of a topic will be forgotten, and how true the forecasts of its last answers were."""
+    found = services().reviews.outlook(learner().id, topic)
+    curve = [{"days": days, "recall": recall} for days, recall in found.forgetting]
+    return {"forgetting": curve, "answers": found.answers}
 
 
 @blueprint.get("/user/review")

@@ -7,11 +7,11 @@ from functools import cached_property
 from threading import Lock
 from typing import Any
 
-from sqlalchemy import Executable, bindparam, delete, select
+from sqlalchemy import Executable, Row, bindparam, delete, select
 
 from counts import slot_of
 from forecast import Evidence, LearnerForecast, SharedTerms, merge_evidence
-from models import Forecast, SharedForecast
+from models import Attempt, Forecast, SharedForecast, UserMastery
 from store.counting import changes_of
 from store.transactions import Inserting, Transactions
 
@@ -24,13 +24,29 @@ SHARED_TOGETHER = 8
 """Answers of one process and topic whose evidence is written at once. A process that dies loses what waits."""
 _WAITING = Lock()
 
-_FORECASTS, _SHARED = Forecast.__table__, SharedForecast.__table__
+_FORECASTS, _SHARED, _ATTEMPTS, _MASTERIES = (
+    table.__table__ for table in (Forecast, SharedForecast, Attempt, UserMastery)
+)
 _OF_LEARNER = select(_FORECASTS.c.topic, _FORECASTS.c.state).where(_FORECASTS.c.user_id == bindparam("user_id"))
 _OF_TOPIC = _OF_LEARNER.where(_FORECASTS.c.topic == bindparam("topic"))
 _CHANGED = select(_SHARED.c.part, _SHARED.c.slot, _SHARED.c.evidence).where(
     _SHARED.c.topic == bindparam("topic"), _SHARED.c.changed_at >= bindparam("since")
 )
 _ALL_SHARED = select(_SHARED.c.part, _SHARED.c.slot, _SHARED.c.evidence).where(_SHARED.c.topic == bindparam("topic"))
+
+
+_FORETOLD = (
+    select(_ATTEMPTS.c.created_at, _ATTEMPTS.c.foretold, _ATTEMPTS.c.mentioned_concepts)
+    .where(
+        _ATTEMPTS.c.user_id == bindparam("user_id"),
+        _ATTEMPTS.c.mastery_id
+        == select(_MASTERIES.c.id)
+        .where(_MASTERIES.c.user_id == bindparam("user_id"), _MASTERIES.c.topic == bindparam("topic"))
+        .scalar_subquery(),
+    )
+    .order_by(_ATTEMPTS.c.ordinal.desc())
+    .limit(bindparam("limit"))
+)
 
 
 def _keep(insert: Inserting) -> Executable:
@@ -92,6 +108,13 @@ class ForecastShelf(Transactions):
         with self.reading() as connection:
             rows = connection.execute(_OF_LEARNER, {"user_id": user_id}).all()
         return {row.topic: LearnerForecast.from_document(row.state) for row in sorted(rows, key=lambda row: row.topic)}
+
+    def foretold(self, user_id: int, topic: str, *, limit: int) -> list[Row[Any]]:
+        """When the last answers of a topic's record were given, what was foretold, and what was mentioned; oldest
+        first."""
+        with self.reading() as connection:
+            values = {"user_id": user_id, "topic": topic, "limit": limit}
+            return list(connection.execute(_FORETOLD, values).all()[::-1])
 
     def keep_forecast(self, user_id: int, topic: str, state: LearnerForecast) -> None:
         """Save it. The learner must be locked."""

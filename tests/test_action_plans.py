@@ -73,6 +73,7 @@ def plans_for(
     *topics: Topic,
     last_asked: Mapping[str, float] | None = None,
     debugging_topics: Collection[str] = (),
+    due: Mapping[str, Sequence[str]] | None = None,
     policy: MasteryPolicy = REFERENCE,
 ) -> tuple[ActionPlan, ...]:
     return action_plans(
@@ -80,6 +81,7 @@ def plans_for(
         masteries,
         last_asked=last_asked or {},
         debugging_topics=debugging_topics,
+        due=due or {},
         now=NOW,
         policy=policy,
     )
@@ -96,6 +98,27 @@ def ids(questions: Sequence[Question]) -> list[str]:
 
 def topics_in(plans: Sequence[ActionPlan]) -> list[str]:
     return [plan.topic for plan in plans]
+
+
+# Reviews
+
+
+def test_what_is_due_for_review_is_named_and_its_questions_are_suggested() -> None:
+    record = standing(0.8, concept("A", 0.9), concept("B", 0.9), concept("C", 0.9))
+    plan = plan_for(record, due={"dbms": ["C", "B"]})
+    assert plan.reason.endswith("Due for review: C and B.")
+    assert plan.steps[0] == "Look at C and B again: known once, and about to be forgotten."
+    assert "above all on" in plan.steps[1]
+    assert {name for each in plan.suggested_questions[:2] for name in each.concepts} == {"A", "B", "C"}
+    assert ids(plan.suggested_questions)[1] == "medium-C"
+    assert "review" not in plan_for(record, due={"oop": ["C"]}).reason
+
+
+def test_a_review_changes_no_priority_and_is_not_named_twice() -> None:
+    record = standing(0.4, concept("A", 0.1, misses=4))
+    plan, without = plan_for(record, due={"dbms": ["A"]}), plan_for(record)
+    assert plan.priority == without.priority
+    assert plan.steps == without.steps
 
 
 # Priority
@@ -424,7 +447,9 @@ def test_whatever_a_learner_did_the_plans_are_complete_ordered_and_repeatable(po
     for _ in range(60):
         records = {topic.slug: random_record(chance, topic, policy) for topic in bank if chance.random() < 0.7}
         asked = {each.id: NOW - 5 for topic in bank for each in topic.questions if chance.random() < 0.3}
-        options: dict[str, Any] = {"last_asked": asked, "debugging_topics": {"python"}, "now": NOW, "policy": policy}
+        due = {topic.slug: topic.probed_concepts[:2] for topic in bank if chance.random() < 0.3}
+        options: dict[str, Any] = {"last_asked": asked, "debugging_topics": {"python"}, "due": due, "now": NOW}
+        options["policy"] = policy
         plans = action_plans(bank, records, **options)
         assert plans == action_plans(bank, dict(reversed(records.items())), **options)
         assert sorted(topics_in(plans)) == sorted(bank.topics)
@@ -432,7 +457,7 @@ def test_whatever_a_learner_did_the_plans_are_complete_ordered_and_repeatable(po
         assert priorities == sorted(priorities, reverse=True)
         for plan in plans:
             assert 0.0 <= plan.priority <= 1.0
-            assert 2 <= len(plan.steps) <= 5
+            assert 2 <= len(plan.steps) <= 6
             assert all(step.endswith(".") for step in (plan.reason, *plan.steps))
             assert len({each.id for each in plan.suggested_questions}) == 3
             assert {each.difficulty for each in plan.suggested_questions} == {plan.recommended_difficulty}

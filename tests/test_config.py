@@ -133,6 +133,7 @@ def test_the_folder_of_the_embedded_database_is_made(tmp_path: Path) -> None:
             "postgresql+psycopg2://db/gradus",
             "DATABASE_URL must name SQLite or PostgreSQL, not 'postgresql+psycopg2'.",
         ),
+        ("SELECTION", "lottery", "SELECTION must be one of documented, forecast, not 'lottery'."),
         ("EMBEDDING_BACKEND", "tensorflow", "EMBEDDING_BACKEND must be one of onnx, torch, remote, not 'tensorflow'."),
         (
             "MASTERY_POLICY",

@@ -1,10 +1,12 @@
 """Forecasts over HTTP and in the store: with a topic's mastery, as reviews that are due, and as calibration."""
 
+import pytest
 from flask import Flask
 from sqlalchemy import func, select
 
-from forecast import LearnerForecast, Shared, SharedTerms, step
+from forecast import LearnerForecast, Shared, SharedTerms, predict, step
 from models import Attempt, Forecast, SharedForecast, db
+from reviews import OUTLOOK_DAYS
 from store import Store
 from store.forecasts import SHARED_TOGETHER
 from tests.conftest import Learner, sign_up
@@ -45,6 +47,54 @@ def test_what_was_known_comes_up_for_review_once_it_is_due(app: Flask, learner: 
     assert due[0]["recall_now"] < 0.7 <= due[0]["probability"]
     known(app, learner, clock().timestamp(), "Index")
     assert learner.get("/api/user/review").json["reviews"] == []
+
+
+def test_plans_name_what_is_due(app: Flask, learner: Learner, clock: Clock) -> None:
+    practised(learner, "dbms")
+    known(app, learner, clock().timestamp() - 100 * DAY, "Index")
+    [plan] = [one for one in learner.get("/api/profile/action_plans").json["action_plans"] if one["topic"] == "dbms"]
+    assert plan["reason"].endswith("Due for review: Index.")
+    assert "Look at Index again: known once, and about to be forgotten." in plan["steps"]
+
+
+def test_a_topic_nobody_asked_about_has_no_outlook(learner: Learner) -> None:
+    assert learner.get("/api/adaptive/mastery/dbms/forecast").json == {"forgetting": [], "answers": []}
+
+
+def test_the_outlook_shows_how_a_topic_is_forgotten(app: Flask, learner: Learner, clock: Clock) -> None:
+    known(app, learner, clock().timestamp(), "Index", "Join")
+    curve = learner.get("/api/adaptive/mastery/dbms/forecast").json["forgetting"]
+    assert [point["days"] for point in curve] == list(OUTLOOK_DAYS)
+    recalls = [point["recall"] for point in curve]
+    assert recalls == sorted(recalls, reverse=True)
+    assert recalls[0] > 0.7 > recalls[-1] > 0.4
+    with app.app_context():
+        learned, terms = Store().forecast(learner.id, "dbms"), SharedTerms()
+        later = [predict(learned, terms, name, at=clock().timestamp() + 7 * DAY) for name in learned.concepts]
+    [week] = [point["recall"] for point in curve if point["days"] == 7]
+    assert week == pytest.approx(sum(one.probability for one in later) / 2, abs=5e-4)
+
+
+def test_the_outlook_sets_what_was_foretold_beside_what_happened(app: Flask, learner: Learner) -> None:
+    practised(learner, "dbms", answers=3)
+    practised(learner, "oop", answers=1)
+    answers = learner.get("/api/adaptive/mastery/dbms/forecast").json["answers"]
+    assert len(answers) == 3
+    with app.app_context():
+        attempts = list(db.session.scalars(select(Attempt).where(Attempt.topic == "dbms").order_by(Attempt.ordinal)))
+        for attempt, shown in zip(attempts, answers, strict=True):
+            sampled = len(attempt.mentioned_concepts) + len(attempt.missed_concepts)
+            assert shown["happened"] == pytest.approx(len(attempt.mentioned_concepts) / sampled, abs=5e-4)
+            mean = sum(found[0] for found in attempt.foretold.values()) / sampled
+            assert shown["foretold"] == pytest.approx(mean, abs=5e-4)
+
+
+def test_the_outlook_begins_anew_after_a_reset(learner: Learner) -> None:
+    practised(learner, "dbms", answers=2)
+    learner.post("/api/user/reset_mastery", {"topic": "dbms"})
+    assert learner.get("/api/adaptive/mastery/dbms/forecast").json == {"forgetting": [], "answers": []}
+    practised(learner, "dbms", answers=1)
+    assert len(learner.get("/api/adaptive/mastery/dbms/forecast").json["answers"]) == 1
 
 
 def test_a_learners_state_is_what_the_log_leads_to(app: Flask, learner: Learner) -> None:

@@ -78,6 +78,22 @@ class ForecastSchema(Schema):
     review_due_at = UtcTime(required=True, allow_none=True)
 
 
+class ForgettingSchema(Schema):
+    days = fields.Integer(required=True, metadata={"description": "From now, without a question"})
+    recall = Rounded(required=True, metadata={"description": "Mean probability of a success over the asked concepts"})
+
+
+class ForetoldSchema(Schema):
+    at = UtcTime(required=True)
+    foretold = Rounded(required=True, metadata={"description": "Mean probability, before the answer, of its concepts"})
+    happened = Rounded(required=True, metadata={"description": "Share of them that the answer mentioned"})
+
+
+class OutlookSchema(Schema):
+    forgetting = fields.List(fields.Nested(ForgettingSchema), required=True)
+    answers = fields.List(fields.Nested(ForetoldSchema), required=True, metadata={"description": "Oldest first"})
+
+
 class ConceptSchema(Schema):
     mastery_level = Rounded(required=True)
     attempts = fields.Integer(required=True)
