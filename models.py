@@ -29,7 +29,7 @@ from adaptive_state import (
     TopicMastery,
     concepts_from_documents,
 )
-from database import Base, JsonText, UtcDateTime
+from database import Base, FiniteJsonText, JsonText, UtcDateTime
 from identifiers import new_id
 from mastery import REFERENCE, Difficulty, MasteryPolicy, TopicProgress
 
@@ -364,7 +364,7 @@ class Attempt(db.Model):  # type: ignore[name-defined]
     estimated_grade: Mapped[float | None] = mapped_column(Float)
     grounds: Mapped[dict[str, Any] | None] = mapped_column(JsonText)
     """Why the scores are what they are; None where a client brought its own, and in attempts before there was any."""
-    foretold: Mapped[dict[str, list[float]] | None] = mapped_column(JsonText)
+    foretold: Mapped[dict[str, list[float]] | None] = mapped_column(FiniteJsonText)
     """By concept the probability that was foretold, and mean and variance of what the shared terms gave to it."""
     scorer: Mapped[str] = mapped_column(String(100))
     policy: Mapped[str] = mapped_column(String(32))
@@ -401,7 +401,7 @@ class Forecast(db.Model):  # type: ignore[name-defined]
 
     user_id: Mapped[int] = _owner(primary_key=True)
     topic: Mapped[str] = mapped_column(String(64), primary_key=True)
-    state: Mapped[dict[str, Any]] = mapped_column(JsonText)
+    state: Mapped[dict[str, Any]] = mapped_column(FiniteJsonText)
 
 
 class SharedForecast(db.Model):  # type: ignore[name-defined]
@@ -415,7 +415,7 @@ class SharedForecast(db.Model):  # type: ignore[name-defined]
     topic: Mapped[str] = mapped_column(String(64), primary_key=True)
     part: Mapped[str] = mapped_column(String(110), primary_key=True)
     slot: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
-    evidence: Mapped[dict[str, Any]] = mapped_column(JsonText)
+    evidence: Mapped[dict[str, Any]] = mapped_column(FiniteJsonText)
     changed_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 

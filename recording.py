@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from adaptive_state import AnswerEvidence
-from forecast import Evidence, merge_evidence, step
+from forecast import Evidence, LearnerForecast, merge_evidence, step
 from mastery import Difficulty, MasteryPolicy, TopicProgress, capped_response_time
 from models import Attempt, UserMastery
 from question_bank import QuestionBank
@@ -55,7 +55,7 @@ def record_answer(
     `bank` says which concepts are counted over all learners. Raises `ScoreOutOfRange` and `CorruptConceptDocument`; the
     transaction must then be given up.
     """
-    row = store.mastery_or_new(user_id, given.topic)
+    row, learner = store.mastery_and_forecast(user_id, given.topic)
     evidence = AnswerEvidence(
         semantic_score=given.score.semantic_score,
         keyword_score=given.score.keyword_score,
@@ -71,7 +71,7 @@ def record_answer(
     attempt = _attempt(user_id, row.id, given, evidence, before.progress, after.progress, policy)
     known = _known_concepts(bank, given.topic)  # what all learners share holds no words that one of them made up
     asked = given.question_id if given.question_id and bank.owners.get(given.question_id) == given.topic else None
-    attempt.foretold = step_forecast(store, user_id, given, evidence, known=known, question=asked)
+    attempt.foretold = step_forecast(store, user_id, learner, given, evidence, known=known, question=asked)
     store.add_attempt(attempt)
     mentioned, missed = known.intersection(evidence.mentioned), known.intersection(evidence.missed)
     store.count_concepts(user_id, given.topic, mentioned=mentioned, missed=missed)
@@ -81,6 +81,7 @@ def record_answer(
 def step_forecast(
     store: Store,
     user_id: int,
+    learner: LearnerForecast,
     given: GivenAnswer,
     evidence: AnswerEvidence,
     *,
@@ -93,7 +94,6 @@ def step_forecast(
     where the learner's concepts are all the bank's: nobody's own words become shared terms.
     """
     terms = store.shared_terms(given.topic, now=given.at)
-    learner = store.forecast(user_id, given.topic)
     foretold: dict[str, list[float]] = {}
     learned: dict[str, Evidence] = {}
     for concept, outcome in evidence.outcomes:

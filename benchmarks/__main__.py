@@ -3,13 +3,14 @@
 import argparse
 from collections.abc import Callable, Sequence
 
-from benchmarks import answers, reads, replays, report, scoring
+from benchmarks import answers, forecasting, reads, replays, report, scoring
 from benchmarks.served import DATABASES, show_on_each
 from benchmarks.table import Row, show
 
 ON_DATABASES: dict[str, Callable[[str], list[Row]]] = {
     "Reads": reads.measure,
     "Answers": answers.measure,
+    "Forecasts": forecasting.measure,
     "Replays": replays.measure,
 }
 

@@ -20,7 +20,7 @@ SHARED_FOR = timedelta(seconds=60)
 OVERLAP = timedelta(seconds=30)
 """Clocks of machines differ, and transactions take their time: changes of so long before are looked at again."""
 
-SHARED_TOGETHER = 8
+SHARED_TOGETHER = 32
 """Answers of one process and topic whose evidence is written at once. A process that dies loses what waits."""
 _WAITING = Lock()
 
@@ -29,6 +29,11 @@ _FORECASTS, _SHARED, _ATTEMPTS, _MASTERIES = (
 )
 _OF_LEARNER = select(_FORECASTS.c.topic, _FORECASTS.c.state).where(_FORECASTS.c.user_id == bindparam("user_id"))
 _OF_TOPIC = _OF_LEARNER.where(_FORECASTS.c.topic == bindparam("topic"))
+_WITH_FORECAST = (
+    select(UserMastery, Forecast.state)
+    .outerjoin(Forecast, (Forecast.user_id == UserMastery.user_id) & (Forecast.topic == UserMastery.topic))
+    .where(UserMastery.user_id == bindparam("of_user"), UserMastery.topic == bindparam("of_topic"))
+)
 _CHANGED = select(_SHARED.c.part, _SHARED.c.slot, _SHARED.c.evidence).where(
     _SHARED.c.topic == bindparam("topic"), _SHARED.c.changed_at >= bindparam("since")
 )
@@ -78,8 +83,9 @@ class KeptTerms:
 
 @dataclass
 class Waiting:
-    """What answers of this process say of a topic, not yet written."""
+    """What answers of this process, the first of them given at `since`, say of a topic; not yet written."""
 
+    since: datetime
     evidence: dict[str, Evidence] = field(default_factory=dict)
     answers: int = 0
 
@@ -102,6 +108,19 @@ class ForecastShelf(Transactions):
         with self.reading() as connection:
             row = connection.execute(_OF_TOPIC, {"user_id": user_id, "topic": topic}).one_or_none()
         return LearnerForecast() if row is None else LearnerForecast.from_document(row.state)
+
+    def mastery_and_forecast(self, user_id: int, topic: str) -> tuple[UserMastery, LearnerForecast]:
+        """A learner's record of a topic, a new one where there is none, and what is remembered of them there.
+
+        The learner must be locked. One statement, for every answer needs both.
+        """
+        row = self._session.execute(_WITH_FORECAST, {"of_user": user_id, "of_topic": topic}).one_or_none()
+        if row is None:
+            record = UserMastery(user_id=user_id, topic=topic)
+            self._session.add(record)
+            return record, LearnerForecast()
+        record, state = row
+        return record, LearnerForecast() if state is None else LearnerForecast.from_document(state)
 
     def forecasts(self, user_id: int) -> dict[str, LearnerForecast]:
         """What is remembered of a learner, by topic."""
@@ -151,14 +170,14 @@ class ForecastShelf(Transactions):
     def share_evidence(self, user_id: int, topic: str, evidence: Mapping[str, Evidence], *, at: datetime) -> None:
         """Add what an answer says of the shared terms.
 
-        It waits in this process until `SHARED_TOGETHER` answers are there, and is written when the transaction of the
-        last of them commits.
+        It waits in this process until `SHARED_TOGETHER` answers are there, or the first is as old as `SHARED_FOR`, and
+        is written when the transaction of the last of them commits.
         """
         with _WAITING:
-            waiting = self._waiting.setdefault(topic, Waiting())
+            waiting = self._waiting.setdefault(topic, Waiting(since=at))
             merge_evidence(waiting.evidence, evidence)
             waiting.answers += 1
-            if waiting.answers < SHARED_TOGETHER:
+            if waiting.answers < SHARED_TOGETHER and at - waiting.since < SHARED_FOR:
                 return
             del self._waiting[topic]
         changes = changes_of(self._session)

@@ -84,6 +84,7 @@ TABLE: dict[tuple[str, str], Row] = {
     ("GET", "/api/topics"): Row(401, 200, 200),
     ("GET", "/api/adaptive/policy"): Row(401, 200, 200),
     ("GET", "/api/adaptive/mastery/dbms"): Row(401, 200, 200),
+    ("GET", "/api/adaptive/mastery/dbms/forecast"): Row(401, 200, 200),
     ("POST", "/api/adaptive/score"): Row(401, 200, 200, SCORED),
     ("POST", "/api/adaptive/observations"): Row(401, 201, 201, OBSERVED),
     ("POST", "/api/adaptive/sessions"): Row(401, 201, 201, {}),

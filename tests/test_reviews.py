@@ -8,7 +8,7 @@ from forecast import LearnerForecast, Shared, SharedTerms, predict, step
 from models import Attempt, Forecast, SharedForecast, db
 from reviews import OUTLOOK_DAYS
 from store import Store
-from store.forecasts import SHARED_TOGETHER
+from store.forecasts import SHARED_FOR, SHARED_TOGETHER
 from tests.conftest import Learner, sign_up
 from tests.fakes import Clock
 from tests.test_admin import give_role
@@ -25,6 +25,12 @@ def known(app: Flask, learner: Learner, at: float, *concepts: str) -> None:
             state = step(state, SharedTerms(), concept, question=None, outcome=1.0, at=at).learner
         with store.transaction():
             store.keep_forecast(learner.id, "dbms", state)
+
+
+def answered(learner: Learner, answers: int) -> None:
+    """So many answers in databases, a few to a session."""
+    for begun in range(0, answers, 8):
+        practised(learner, "dbms", answers=min(8, answers - begun))
 
 
 def test_each_asked_concept_has_a_forecast(learner: Learner) -> None:
@@ -85,7 +91,7 @@ def test_the_outlook_sets_what_was_foretold_beside_what_happened(app: Flask, lea
         for attempt, shown in zip(attempts, answers, strict=True):
             sampled = len(attempt.mentioned_concepts) + len(attempt.missed_concepts)
             assert shown["happened"] == pytest.approx(len(attempt.mentioned_concepts) / sampled, abs=5e-4)
-            mean = sum(found[0] for found in attempt.foretold.values()) / sampled
+            mean = sum(numbers[0] for numbers in (attempt.foretold or {}).values()) / sampled
             assert shown["foretold"] == pytest.approx(mean, abs=5e-4)
 
 
@@ -121,14 +127,24 @@ def test_a_reset_forgets_the_forecast_of_its_topic_alone(app: Flask, learner: Le
 
 def test_shared_terms_are_written_for_several_answers_at_once(any_app: Flask) -> None:
     learner = sign_up(any_app)
-    practised(learner, "dbms", answers=SHARED_TOGETHER - 1)
+    answered(learner, SHARED_TOGETHER - 1)
     with any_app.app_context():
         assert db.session.scalar(select(func.count()).select_from(SharedForecast)) == 0
-    practised(learner, "dbms", answers=1)
+    answered(learner, 1)
     with any_app.app_context():
         parts = set(db.session.scalars(select(SharedForecast.part)))
     assert "" in parts
     assert {part.partition(":")[0] for part in parts} == {"", "concept", "question"}
+
+
+def test_what_waits_is_written_with_the_first_answer_after_a_minute(app: Flask, learner: Learner, clock: Clock) -> None:
+    answered(learner, 2)
+    clock.advance(SHARED_FOR.total_seconds() + 1)
+    with app.app_context():
+        assert db.session.scalar(select(func.count()).select_from(SharedForecast)) == 0
+    answered(learner, 1)
+    with app.app_context():
+        assert db.session.scalars(select(SharedForecast)).first() is not None
 
 
 def test_administrators_see_how_true_forecasts_have_been(any_app: Flask, clock: Clock) -> None:
@@ -136,10 +152,10 @@ def test_administrators_see_how_true_forecasts_have_been(any_app: Flask, clock: 
     give_role(any_app, admin, "admin")
     assert learner.get("/api/admin/calibration").status_code == 403
     assert admin.get("/api/admin/calibration").json == {"topics": []}
-    practised(learner, "dbms", answers=SHARED_TOGETHER)
+    answered(learner, SHARED_TOGETHER)
     clock.advance(61)
     [topic] = admin.get("/api/admin/calibration").json["topics"]
     assert topic["topic"] == "dbms"
     assert sum(one["count"] for one in topic["reliability"]) >= SHARED_TOGETHER
-    assert len(topic["questions"]) == SHARED_TOGETHER
+    assert len(topic["questions"]) >= 12
     assert all(0 < one["deviation"] < 0.84 for one in topic["questions"])

@@ -48,7 +48,8 @@ def after(outcomes: str, *, at: float = NOW) -> tuple[LearnerForecast, SharedTer
     """Where a learner stands after outcomes such as `A+ B-`, one a minute, the last at that Unix time."""
     learner, terms = LearnerForecast(), SharedTerms()
     words = outcomes.split()
-    for place, (concept, sign) in enumerate(words, start=1):
+    for place, word in enumerate(words, start=1):
+        concept, sign = word[0], word[1]
         moment = at - 60 * (len(words) - place)
         done = step(learner, terms, concept, question=None, outcome=float(sign == "+"), at=moment)
         learner = done.learner
