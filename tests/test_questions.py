@@ -37,9 +37,9 @@ def test_there_are_at_least_four_topics() -> None:
 
 
 @every_topic
-def test_a_topic_has_36_questions_12_of_each_difficulty(topic: Topic) -> None:
+def test_a_topic_has_at_least_12_questions_of_each_difficulty(topic: Topic) -> None:
     counts = Counter(question.difficulty for question in topic.active_questions)
-    assert counts == {Difficulty.EASY: 12, Difficulty.MEDIUM: 12, Difficulty.HARD: 12}
+    assert {step: counts[step] for step in Difficulty if counts[step] < 12} == {}
 
 
 @every_topic
