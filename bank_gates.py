@@ -56,11 +56,14 @@ class ReadTopic:
 
 
 def pure_problems(read: ReadTopic, *, any_size: bool = False) -> Iterator[BankProblem]:
-    """What is wrong with a topic, as far as neither model nor word list is needed; its size only if it matters."""
+    """What is wrong with a topic, as far as neither model nor word list is needed.
+
+    With `any_size` nothing is asked for that only a full topic can have.
+    """
     if not any_size:
         yield from size_problems(read)
+        yield from reach_problems(read)
     yield from probe_problems(read)
-    yield from reach_problems(read)
     yield from length_problems(read)
 
 
@@ -94,17 +97,11 @@ def probe_problems(read: ReadTopic) -> Iterator[BankProblem]:
 
 
 def reach_problems(read: ReadTopic) -> Iterator[BankProblem]:
-    """Every concept is reachable at every difficulty: some question there probes it or another one of its subtopic.
-
-    A learner who stands at a difficulty thus always meets the concept's subtopic there, though not the concept itself:
-    24 concepts at three difficulties would fill half of what 36 questions can probe.
-    """
-    probed = _probed_subtopics(read.topic)
+    """Every concept is reachable at every difficulty: some question there probes it, wherever a learner stands."""
+    probes = _probes(read.topic)
     for i, concept in enumerate(read.topic.concepts):
-        for step in Difficulty:
-            if concept.subtopic not in probed[step]:
-                message = f"No {step} question reaches {concept.name!r}: none probes its subtopic {concept.subtopic!r}."
-                yield read.problem(("concepts", i), message)
+        if missing := [step.value for step in Difficulty if step not in probes[concept.name]]:
+            yield read.problem(("concepts", i), f"No {' and no '.join(missing)} question probes {concept.name!r}.")
 
 
 def length_problems(read: ReadTopic) -> Iterator[BankProblem]:
@@ -195,11 +192,3 @@ def _probes(topic: Topic) -> Mapping[str, list[Difficulty]]:
         for name in question.concepts:
             probes[name].append(question.difficulty)
     return probes
-
-
-def _probed_subtopics(topic: Topic) -> Mapping[Difficulty, set[str]]:
-    """The subtopics of the concepts that are probed at each difficulty."""
-    probed: defaultdict[Difficulty, set[str]] = defaultdict(set)
-    for question in topic.active_questions:
-        probed[question.difficulty].update(topic.concept_by_name[name].subtopic for name in question.concepts)
-    return probed

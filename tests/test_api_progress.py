@@ -224,4 +224,4 @@ def test_the_policy_in_force_is_shown_with_all_its_numbers(make_app: Any, sqlite
 def test_the_topics_are_those_of_the_bank(learner: Learner) -> None:
     topics = {topic["topic"]: topic for topic in learner.get("/api/topics").json["topics"]}
     assert topics.keys() >= {"dbms", "operating_systems", "oop", "python"}
-    assert topics["dbms"] == {"topic": "dbms", "title": "Databases", "questions": 36, "concepts": 24}
+    assert topics["dbms"] == {"topic": "dbms", "title": "Databases", "questions": 42, "concepts": 24}

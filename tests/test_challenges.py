@@ -191,7 +191,7 @@ def test_the_own_folder_is_loaded_with_its_challenges_and_their_vectors(
 ) -> None:
     result = load(app, own)
     assert result.exit_code == 0, result.output
-    assert "The question bank was loaded: 1 topic, 36 questions, 1 challenge." in result.output
+    assert "The question bank was loaded: 1 topic, 43 questions, 1 challenge." in result.output
     assert "The loop condition never becomes false." in encoder.encoded
     with app.app_context():
         assert [challenge.id for challenge in Store().challenges().active] == ["python-endless-turns"]
@@ -220,7 +220,7 @@ def test_a_fault_in_a_challenge_changes_nothing(app: Flask, own: Path) -> None:
 
 def test_another_folder_leaves_the_challenges_alone(app: Flask, own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("commands.QUESTIONS", ROOT / "questions")
-    assert "1 topic, 36 questions." in load(app, own).output
+    assert "1 topic, 43 questions." in load(app, own).output
     with app.app_context():
         assert len(Store().challenges().active) == len(CHALLENGES)
 

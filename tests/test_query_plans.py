@@ -27,7 +27,7 @@ HISTORY = 2000
 """Rows of one learner in each table."""
 
 MOST_ROWS = 500
-"""A page has at most 100, a session at most 50 attempts, the bank 432 questions."""
+"""A page has at most 100, a session at most 50 attempts, the bank some 500 questions."""
 
 ALL_OF_A_LEARNER = {
     "account_data.export": "the export is all there is",
