@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 
 from argon2 import PasswordHasher
 from dotenv import load_dotenv
@@ -19,7 +20,7 @@ from api.limits import register_limits
 from api.security import register_tokens
 from authoring import Authoring
 from config import ROOT, Settings, load_settings
-from database import engine_options, prepare_engine
+from database import be_patient, engine_options, prepare_engine
 from debugging import DebuggingController
 from embeddings import KeptReadings, ModelEncoder, encoder_for
 from metrics import MeasuredScorer, Metrics
@@ -65,6 +66,7 @@ def create_app(
     db.init_app(app)
     with app.app_context():
         prepare_engine(db.engine)
+    app.before_request(partial(be_patient, settings.database_timeout))
     app.extensions[EXTENSION] = _wire(settings, encoder or _encoder(settings), clock, hasher)
     CORS(
         app,

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import click
 
+from database import PATIENCE_SECONDS
 from embeddings import BACKENDS, PACKAGED_MODEL, REMOTE, TIMEOUT_SECONDS, WAITING
 from mastery import MasteryPolicy, UnknownPolicy, policy_named
 
@@ -40,6 +41,7 @@ class Settings:
     """Everything that an installation may choose. `.env.example` explains each."""
 
     database_url: str
+    database_timeout: int = PATIENCE_SECONDS
     jwt_secret_key: str
     access_token_lifetime: timedelta
     refresh_token_lifetime: timedelta
@@ -76,6 +78,7 @@ def load_settings(environment: Mapping[str, str] = os.environ, *, instance: Path
     _whole(environment, "PORT", 5000, MAX_PORT)
     return Settings(
         database_url=_database_url(environment.get("DATABASE_URL", ""), instance),
+        database_timeout=_whole(environment, "DATABASE_TIMEOUT_SECONDS", PATIENCE_SECONDS, MAX_TIMEOUT_SECONDS),
         jwt_secret_key=_secret_key(environment.get("JWT_SECRET_KEY", ""), instance, production=production),
         access_token_lifetime=timedelta(minutes=_whole(environment, "ACCESS_TOKEN_MINUTES", 15, MAX_ACCESS_MINUTES)),
         refresh_token_lifetime=timedelta(days=_whole(environment, "REFRESH_TOKEN_DAYS", 30, MAX_REFRESH_DAYS)),

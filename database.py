@@ -4,11 +4,13 @@ import json
 import select
 import sqlite3
 import time
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 import psycopg
+from psycopg.pq import TransactionStatus
 from sqlalchemy import Connection, DateTime, Dialect, Engine, MetaData, Text, event
 from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.orm import DeclarativeBase
@@ -34,6 +36,11 @@ MOST_CONNECTIONS = 40
 SILENCE = {"connect_timeout": 5, "keepalives_idle": 10, "keepalives_interval": 5, "tcp_user_timeout": 10_000}
 """How long PostgreSQL may say nothing on the network before the connection counts as broken: libpq's settings, in
 seconds, the last in milliseconds."""
+
+PATIENCE_SECONDS = 15
+"""How long a request waits for one statement, as a rule: see `be_patient`."""
+
+_patience: ContextVar[float | None] = ContextVar("gradus_patience", default=None)
 
 RESTED_SECONDS = 5.0
 """A connection to PostgreSQL that was not used for longer is asked whether it still answers."""
@@ -127,9 +134,36 @@ def prepare_engine(engine: Engine) -> None:
         event.listen(engine, "connect", _connect_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
     if engine.dialect.name == "postgresql" and not event.contains(engine, "begin", _begin_postgresql):
+        event.listen(engine, "do_connect", _connect_patiently)
         event.listen(engine, "begin", _begin_postgresql)
         event.listen(engine, "checkin", _rest_postgresql)
         event.listen(engine, "checkout", _wake_postgresql)
+
+
+def be_patient(seconds: float) -> None:
+    """In this thread no statement on PostgreSQL waits longer; its connection is given up then, as a broken one.
+
+    A server that hangs acknowledges what it is sent on the network, so that nothing but the time tells. Commands of the
+    shell, which build indexes and load banks, wait as long as it takes.
+    """
+    _patience.set(seconds)
+
+
+class PatientConnection(psycopg.Connection[Any]):
+    """A connection on which a statement takes no longer than `be_patient` allows."""
+
+    def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
+        """See psycopg; raises `OperationalError` when the time is up."""
+        try:
+            return super().wait(gen, interval, _patience.get() if timeout is None else timeout)
+        except psycopg.OperationalError:
+            if self.pgconn.transaction_status == TransactionStatus.ACTIVE:
+                self.pgconn.finish()  # it was asked something that may still happen: nothing more can be asked of it
+            raise
+
+
+def _connect_patiently(_dialect: Any, _record: Any, arguments: Any, options: Any) -> Any:
+    return PatientConnection.connect(*arguments, **options)
 
 
 def is_storage_full(error: Exception) -> bool:

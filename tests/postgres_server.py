@@ -67,6 +67,22 @@ class PostgresServer:
         # Where nobody reaps orphans, as in many containers, the dead server's number would still look taken.
         (self.folder / "data" / "postmaster.pid").unlink(missing_ok=True)
 
+    def hang(self) -> None:
+        """Let the server and all of its processes stand still: the network goes on to take what they are sent."""
+        assert self.process is not None
+        for pid in _family(self.process.pid)[:2]:
+            _hold(pid)
+        for pid in _family(self.process.pid)[2:]:
+            with suppress(ProcessLookupError, FileNotFoundError):
+                _hold(pid)
+
+    def go_on(self) -> None:
+        """Let them all go on after `hang`."""
+        assert self.process is not None
+        for pid in _family(self.process.pid):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+
     def stop(self) -> None:
         """End it in order."""
         if self.process is not None and self.process.poll() is None:

@@ -57,6 +57,7 @@ def test_every_setting_is_read(tmp_path: Path) -> None:
         EMBEDDING_MODEL="/srv/models/tuned",
         EMBEDDING_CACHE="/srv/copies",
         EMBEDDING_THREADS="3",
+        DATABASE_TIMEOUT_SECONDS="7",
         EMBEDDING_WAITING="0",
         EMBEDDING_URL="https://models.example/v1/",
         EMBEDDING_API_KEY="key",
@@ -66,6 +67,7 @@ def test_every_setting_is_read(tmp_path: Path) -> None:
     )
     assert found == Settings(
         database_url="postgresql+psycopg://ada:secret@db/gradus",
+        database_timeout=7,
         jwt_secret_key=SECRET,
         access_token_lifetime=timedelta(minutes=5),
         refresh_token_lifetime=timedelta(days=7),
@@ -86,6 +88,7 @@ def test_every_setting_is_read(tmp_path: Path) -> None:
 def test_an_empty_value_is_as_good_as_none(tmp_path: Path) -> None:
     names = (
         "DATABASE_URL GRADUS_ENV JWT_SECRET_KEY ACCESS_TOKEN_MINUTES REFRESH_TOKEN_DAYS EMBEDDING_BACKEND"
+        " DATABASE_TIMEOUT_SECONDS"
         " EMBEDDING_MODEL EMBEDDING_CACHE EMBEDDING_THREADS EMBEDDING_WAITING EMBEDDING_URL EMBEDDING_API_KEY"
         " EMBEDDING_TIMEOUT_SECONDS MASTERY_POLICY CORS_ORIGINS"
     )

@@ -16,6 +16,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from sqlalchemy import event
 
 from config import ROOT
+from database import SILENCE
 from models import db
 from tests.conftest import PASSWORD, Learner, fill, unavailable
 from tests.postgres_server import PostgresServer, binaries, own_postgres
@@ -61,6 +62,32 @@ def test_a_database_that_goes_is_503_and_is_found_again_without_a_restart(
         until(service, "/readyz", 503)
         assert service.call("GET", "/healthz").status == 200
         own_server.start()
+        until(service, "/api/user/progress", 200, phone.token)
+        phone.practise(2)
+        assert service.workers == workers
+    found = found_in(make_app(own_server.url), ledger)
+    assert (found.lost, found.doubled, found.differences) == (0, 0, ())
+
+
+def test_a_database_that_hangs_is_503_within_its_time_and_is_found_again(
+    own_server: PostgresServer, make_app: Callable[..., Flask], tmp_path: Path
+) -> None:
+    ledger, patience = Ledger(), 2
+    settings = {"WEB_CONCURRENCY": "1", "DATABASE_TIMEOUT_SECONDS": str(patience)}
+    with served(own_server.url, tmp_path / "log.txt", APPLICATION, **settings) as service:
+        phone = Phone(service, ledger).sign_up("eve")
+        phone.practise(2)
+        workers = service.workers
+        own_server.hang()
+        try:
+            began_at = time.monotonic()
+            for path in ("/api/user/progress", "/readyz"):
+                reply = service.call("GET", path, token=phone.token)
+                assert reply.status == 503, reply.json
+            assert time.monotonic() - began_at < 2 * (2 * patience + SILENCE["connect_timeout"] + 2)
+            assert service.call("GET", "/healthz").status == 200
+        finally:
+            own_server.go_on()
         until(service, "/api/user/progress", 200, phone.token)
         phone.practise(2)
         assert service.workers == workers
