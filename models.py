@@ -504,13 +504,14 @@ class AuditEvent(db.Model):  # type: ignore[name-defined]
 
 
 class BankTopic(db.Model):  # type: ignore[name-defined]
-    """A topic of the question bank."""
+    """A topic of the question bank. `revision` is the bank's at which it last changed: see `BankImport`."""
 
     __tablename__ = "bank_topics"
 
     slug: Mapped[str] = mapped_column(String(64), primary_key=True)
     title: Mapped[str] = mapped_column(Text)
     source: Mapped[str] = mapped_column(String(255))
+    revision: Mapped[int] = mapped_column(_BIG, default=0, server_default="0")
 
 
 class BankConcept(db.Model):  # type: ignore[name-defined]

@@ -75,6 +75,11 @@ class Topic:
         return tuple(question for question in self.questions if not question.retired)
 
     @cached_property
+    def question_by_id(self) -> Mapping[str, Question]:
+        """The topic's questions by id, retired ones included."""
+        return {question.id: question for question in self.questions}
+
+    @cached_property
     def concept_by_name(self) -> Mapping[str, Concept]:
         """The topic's concepts by name."""
         return {concept.name: concept for concept in self.concepts}
@@ -98,7 +103,6 @@ class QuestionBank:
 
     def __init__(self, topics: Iterable[Topic]) -> None:
         self.topics: Mapping[str, Topic] = {topic.slug: topic for topic in topics}
-        self._questions = {question.id: question for topic in self for question in topic.questions}
 
     def __iter__(self) -> Iterator[Topic]:
         return iter(self.topics.values())
@@ -106,7 +110,7 @@ class QuestionBank:
     @cached_property
     def owners(self) -> Mapping[str, str]:
         """The topic of each question id, retired questions included."""
-        return {question_id: question.topic for question_id, question in self._questions.items()}
+        return {question.id: topic.slug for topic in self for question in topic.questions}
 
     def topic(self, slug: str) -> Topic:
         """The topic of that slug; raises `UnknownTopic`."""
@@ -117,10 +121,10 @@ class QuestionBank:
 
     def question(self, question_id: str) -> Question:
         """The question of that id, retired or not; raises `UnknownQuestion`."""
-        try:
-            return self._questions[question_id]
-        except KeyError:
-            raise UnknownQuestion(f"There is no question {question_id!r} in the question bank.") from None
+        for topic in self:
+            if question_id in topic.question_by_id:
+                return topic.question_by_id[question_id]
+        raise UnknownQuestion(f"There is no question {question_id!r} in the question bank.")
 
     def concepts_of(self, question: Question, names: Iterable[str]) -> tuple[Concept, ...]:
         """The named concepts of the question's topic, in that order."""

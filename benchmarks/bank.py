@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from statistics import median
 from typing import Any
@@ -28,7 +29,7 @@ from api.context import EXTENSION, Services
 from app import create_app
 from bank_formats import Format
 from benchmarks.served import DATABASES, show_on_each
-from benchmarks.table import Row, show
+from benchmarks.table import Row, ratios, show
 from config import ROOT
 from embeddings import OnnxEncoder, Reading, Spans, make_ready
 from mastery import REFERENCE, Difficulty
@@ -36,7 +37,7 @@ from models import ExpectedVector, db
 from question_bank import Topic, load_topics, parse_topic
 from reading.words import content_places
 from selection import choose_question
-from store import Store
+from store import Store, utc_now
 from tests.conftest import fill, settings_for, sign_up
 
 TOPICS, QUESTIONS, CONCEPTS, SUBTOPICS = 50, 1_000, 24, 6
@@ -49,6 +50,9 @@ KILLED_AFTER = 3_000
 """Readings that are kept before the import is killed."""
 
 ROUNDS, ANSWERS = 5, 40
+ONE_TOPIC = 1 / 12
+"""What reading after an edit may cost of reading the whole bank: the delivered bank has 12 topics, the generated 50."""
+
 WORDS_FILE = ROOT / "questions" / "dbms.yaml"
 KILOBYTE = 1024
 
@@ -120,13 +124,16 @@ def measure(topics: int, questions: int, database_url: str) -> list[Row]:
         size = _kilobytes()
         encoded_twice = encoder.encoded + kept - (_readings() - unrelated)
         loading = [_seconds(lambda: Store().bank()) for _ in range(ROUNDS)]
+        again = list(_reading_after_edits())
     after = [_answer_milliseconds(app, "generated-0") for _ in range(ROUNDS)]
     return [
         Row.of(f"{topics * questions:,} questions: readings kept by an import that was killed", [kept], unit="texts"),
         Row.of("readings made twice by the import that followed", [encoded_twice], unit="texts", bar=0, at_most=True),
         Row.of("that import, the model's time left out", [seconds], unit="s", bar=BAR_SECONDS, at_most=True),
         Row.of("readings, each", [size], unit="KiB"),
-        Row.of("reading the bank after a change", loading, unit="s"),
+        Row.of("reading the whole bank", loading, unit="s"),
+        Row.of("reading what changed, after an edit of one question", again, unit="s"),
+        Row.of("of reading the whole bank, that is", ratios(again, loading), bar=ONE_TOPIC, at_most=True),
         Row.of("an answer, delivered bank", before, unit="ms"),
         Row.of("an answer, large bank", after, unit="ms"),
     ]
@@ -175,6 +182,18 @@ def _killed_import(database_url: str, topics: int, questions: int, *, at_least: 
             time.sleep(0.1)
         running.send_signal(signal.SIGKILL)
     return _readings()
+
+
+def _reading_after_edits() -> Iterator[float]:
+    """The seconds in which a process takes in what another one has edited, edit by edit."""
+    here, there = Store(), Store()
+    question = here.bank().topic("generated-0").questions[0]
+    for number in range(ROUNDS):
+        with there.transaction():
+            there.lock_bank()
+            edited = replace(question, text=f"{question.text} {number}")
+            there.save_question(edited, source="bench", checksum=str(number), at=utc_now())
+        yield _seconds(here.bank)
 
 
 def _readings() -> int:

@@ -1,7 +1,8 @@
 """The shelf of the question bank, and of the vectors of its expected answers."""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -16,18 +17,30 @@ READINGS_PER_QUERY = 500
 """Databases bound the number of parameters of a statement."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Held:
+    """The bank as this process read it, with its revision, and that at which each topic last changed."""
+
+    revision: int = -1
+    changed: Mapping[str, int] = field(default_factory=dict)
+    bank: QuestionBank = field(default_factory=lambda: QuestionBank([]))
+
+
 class BankShelf(Transactions):
     """Loads and saves the question bank; keeps readings (`embeddings.ReadingShelf`)."""
 
     def __init__(self) -> None:
-        self._bank: tuple[int, QuestionBank] | None = None
+        self._held = _Held()
 
     def bank(self) -> QuestionBank:
-        """The question bank of the newest revision, read once per revision and process."""
-        revision = self.bank_revision()
-        if self._bank is None or self._bank[0] != revision:
-            self._bank = (revision, self._read_bank())
-        return self._bank[1]
+        """The question bank of the newest revision. Of a new one, a process reads the topics that changed.
+
+        It is the same object for as long as no topic has changed, and so is each topic.
+        """
+        held, revision = self._held, self.bank_revision()
+        if held.revision != revision:
+            held = self._held = self._read_again(held, revision)
+        return held.bank
 
     def bank_revision(self) -> int:
         """The number of the bank's newest revision; 0 before the first."""
@@ -45,16 +58,16 @@ class BankShelf(Transactions):
         Retired is what is no longer there: questions that a topic lost, and topics that the source lost.
         """
         self.lock_bank()
-        given = list(topics)
-        slugs = [topic.slug for topic in given]
-        lost = select(BankTopic.slug).where(BankTopic.source == source, BankTopic.slug.not_in(slugs))
-        self._session.execute(update(BankQuestion).where(BankQuestion.topic.in_(lost)).values(retired=True))
-        for topic in given:
-            self._save_topic(topic, source)
-        change = BankImport(at=at, source=source, checksum=checksum)
-        self._session.add(change)
-        self._session.flush()
-        return change.id
+        revision = self._new_revision(source=source, checksum=checksum, at=at)
+        given = {topic.slug: topic for topic in topics}
+        self._retire_lost(source, given.keys(), revision)
+        stored = self._read_topics(given.keys())
+        for slug, topic in given.items():
+            if _is_as_given(stored.get(slug), topic):
+                self._session.execute(update(BankTopic).where(BankTopic.slug == slug).values(source=source))
+            else:
+                self._save_topic(topic, source, revision)
+        return revision
 
     def lock_bank(self) -> None:
         """Changes of the bank take turns, so that what was checked still holds when it is written."""
@@ -63,12 +76,11 @@ class BankShelf(Transactions):
 
     def save_question(self, question: Question, *, source: str, checksum: str, at: datetime) -> int:
         """Take over one question that is in the bank; the bank's new revision. Call `lock_bank` before."""
+        revision = self._new_revision(source=source, checksum=checksum, at=at)
         values = _row(question)
         self._session.execute(update(BankQuestion).where(BankQuestion.id == question.id).values(**values))
-        change = BankImport(at=at, source=source, checksum=checksum)
-        self._session.add(change)
-        self._session.flush()
-        return change.id
+        self._session.execute(update(BankTopic).where(BankTopic.slug == question.topic).values(revision=revision))
+        return revision
 
     def questions_page(
         self, topic: str | None, *, retired: bool | None, limit: int, after: str | None
@@ -85,9 +97,24 @@ class BankShelf(Transactions):
         questions = [_question(row) for row in rows[:limit]]
         return questions, questions[-1].id if len(rows) > limit else None
 
-    def _save_topic(self, topic: Topic, source: str) -> None:
+    def _new_revision(self, *, source: str, checksum: str, at: datetime) -> int:
+        change = BankImport(at=at, source=source, checksum=checksum)
+        self._session.add(change)
+        self._session.flush()
+        return change.id
+
+    def _retire_lost(self, source: str, kept: Collection[str], revision: int) -> None:
+        """Ask nothing more of the source's topics that are not kept."""
+        lost = select(BankTopic.slug).where(BankTopic.source == source, BankTopic.slug.not_in(kept))
+        asked = BankQuestion.topic.in_(lost), BankQuestion.retired.is_(False)
+        slugs = self._session.scalars(select(BankQuestion.topic).where(*asked).distinct()).all()
+        if slugs:
+            self._session.execute(update(BankQuestion).where(*asked).values(retired=True))
+            self._session.execute(update(BankTopic).where(BankTopic.slug.in_(slugs)).values(revision=revision))
+
+    def _save_topic(self, topic: Topic, source: str, revision: int) -> None:
         session = self._session
-        session.merge(BankTopic(slug=topic.slug, title=topic.title, source=source))
+        session.merge(BankTopic(slug=topic.slug, title=topic.title, source=source, revision=revision))
         session.flush()
         session.execute(delete(BankConcept).where(BankConcept.topic == topic.slug))
         session.add_all(
@@ -111,29 +138,40 @@ class BankShelf(Transactions):
         if rows:
             session.connection().execute(self.in_dialect(_upsert_question), rows)
 
-    def _read_bank(self) -> QuestionBank:
+    def _read_again(self, held: _Held, revision: int) -> _Held:
+        """What is held, with the topics that have changed since read again.
+
+        Each topic's revision is read before the topic: one that changes meanwhile is read once more, never once less.
+        """
+        rows = self._session.execute(select(BankTopic.slug, BankTopic.revision).order_by(BankTopic.slug)).all()
+        changed = {row.slug: row.revision for row in rows}
+        if changed == held.changed:
+            return replace(held, revision=revision)
+        read = self._read_topics([slug for slug in changed if changed[slug] != held.changed.get(slug)])
+        topics = (read.get(slug) or held.bank.topics[slug] for slug in changed)
+        return _Held(revision=revision, changed=changed, bank=QuestionBank(topics))
+
+    def _read_topics(self, slugs: Collection[str]) -> dict[str, Topic]:
+        """Those of the topics that are stored."""
         concepts: dict[str, list[Concept]] = {}
-        for row in self._session.scalars(select(BankConcept).order_by(BankConcept.position)):
-            concept = Concept(
-                name=row.name,
-                subtopic=row.subtopic,
-                aliases=tuple(row.aliases),
-                descriptions=tuple(row.descriptions),
-                prerequisites=tuple(row.prerequisites),
-            )
-            concepts.setdefault(row.topic, []).append(concept)
+        table = BankConcept.__table__
+        for row in self._session.execute(select(table).where(table.c.topic.in_(slugs)).order_by(table.c.position)):
+            concepts.setdefault(row.topic, []).append(_concept(row))
         questions: dict[str, list[Question]] = {}
-        for stored in self._session.execute(select(BankQuestion.__table__).order_by(BankQuestion.position)):
-            questions.setdefault(stored.topic, []).append(_question(stored))
-        return QuestionBank(
-            Topic(
-                slug=row.slug,
-                title=row.title,
-                concepts=tuple(concepts.get(row.slug, ())),
-                questions=tuple(questions.get(row.slug, ())),
+        table = BankQuestion.__table__
+        in_order = select(table).where(table.c.topic.in_(slugs)).order_by(table.c.position, table.c.id)
+        for row in self._session.execute(in_order):
+            questions.setdefault(row.topic, []).append(_question(row))
+        titles = select(BankTopic.slug, BankTopic.title).where(BankTopic.slug.in_(slugs))
+        return {
+            slug: Topic(
+                slug=slug,
+                title=title,
+                concepts=tuple(concepts.get(slug, ())),
+                questions=tuple(questions.get(slug, ())),
             )
-            for row in self._session.scalars(select(BankTopic).order_by(BankTopic.slug))
-        )
+            for slug, title in self._session.execute(titles)
+        }
 
     def find(self, fingerprint: str, keys: Sequence[str]) -> dict[str, tuple[bytes, bytes]]:
         """The kept readings of one model among those of the keys."""
@@ -181,6 +219,26 @@ def _row(question: Question) -> dict[str, Any]:
 
 
 _REVISION = select(func.max(BankImport.__table__.c.id))
+
+
+def _is_as_given(stored: Topic | None, given: Topic) -> bool:
+    """Whether a topic is stored as it is given: what is not given is retired already."""
+    if stored is None or (stored.title, stored.concepts) != (given.title, given.concepts):
+        return False
+    kept = [question for question in stored.questions if question.id in given.question_by_id]
+    return kept == list(given.questions) and all(
+        question.retired for question in stored.questions if question.id not in given.question_by_id
+    )
+
+
+def _concept(row: Any) -> Concept:
+    return Concept(
+        name=row.name,
+        subtopic=row.subtopic,
+        aliases=tuple(row.aliases),
+        descriptions=tuple(row.descriptions),
+        prerequisites=tuple(row.prerequisites),
+    )
 
 
 def _question(row: Any) -> Question:

@@ -8,12 +8,13 @@ from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 from flask import Flask
 from sqlalchemy import event, func, select, text
 
+import store.bank as bank_shelf
 from config import ROOT
 from embeddings import KeptReadings
 from mastery import Difficulty
@@ -390,6 +391,59 @@ def test_the_bank_is_read_again_after_another_process_has_loaded_it(
     with other.app_context():
         save_topics(LOCKING)
     assert bank().topic("locking") == LOCKING
+
+
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The ids of the questions that are read from the database."""
+    ids: list[str] = []
+    make = bank_shelf._question
+
+    def noted(row: Any) -> Question:
+        ids.append(row.id)
+        return make(row)
+
+    monkeypatch.setattr(bank_shelf, "_question", noted)
+    return ids
+
+
+def edit(question: Question) -> None:
+    """As another process does it."""
+    store = Store()
+    with store.transaction():
+        store.lock_bank()
+        store.save_question(question, source="tests", checksum="0", at=NOON)
+
+
+def test_after_an_edit_of_one_question_its_topic_is_read_again_and_no_other(any_app: Flask, read: list[str]) -> None:
+    store = Store()
+    with any_app.app_context():
+        before = store.bank()
+        assert len(read) == sum(len(topic.questions) for topic in before)
+        first = before.topic("dbms").questions[0]
+        read.clear()
+        edit(replace(first, text="What is a lock for?"))
+        after = store.bank()
+        assert sorted(read) == sorted(before.topic("dbms").question_by_id)
+        assert after.question(first.id).text == "What is a lock for?"
+        assert after.topic("dbms") == Store().bank().topic("dbms")
+        assert all(after.topics[slug] is topic for slug, topic in before.topics.items() if slug != "dbms")
+        assert list(after.topics) == list(before.topics)
+
+
+def test_after_a_load_only_the_topics_that_it_changed_are_read_again(any_app: Flask, read: list[str]) -> None:
+    store = Store()
+    with any_app.app_context():
+        save_topics(LOCKING)
+        before = store.bank()
+        save_topics(*before)
+        assert store.bank() is before
+        save_topics(*(topic for topic in before if topic.slug != "dbms"), replace(LOCKING, title="Locks"))
+        read.clear()
+        after = store.bank()
+        assert set(read) == {*before.topic("dbms").question_by_id, *LOCKING.question_by_id}
+        assert (after.topic("dbms").active_questions, after.topic("locking").title) == ((), "Locks")
+        assert after.topic("python") is before.topic("python")
 
 
 def test_the_checksum_of_the_last_load_is_kept_per_source(any_app: Flask) -> None:
