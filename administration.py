@@ -220,7 +220,7 @@ class Administration:
         done = ImportedTopic(
             topic=topic.slug,
             title=topic.title,
-            questions=len(topic.questions),
+            questions=len(topic.active_questions),
             concepts=len(topic.concepts),
             retired=_lost(topic, bank),
             revision=revision,
@@ -290,8 +290,8 @@ def _read(
 
 
 def _lost(topic: Topic, bank: QuestionBank) -> int:
-    """How many questions are asked now and are not in the topic any more."""
+    """How many questions are asked now and will not be when the topic is as it is given."""
     if topic.slug not in bank.topics:
         return 0
-    kept = {question.id for question in topic.questions}
+    kept = {question.id for question in topic.active_questions}
     return sum(question.id not in kept for question in bank.topic(topic.slug).active_questions)

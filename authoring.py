@@ -91,7 +91,7 @@ class Authoring:
         return _of(self._store.bank(), question_id)
 
     def export(self, slug: str) -> dict[str, Any]:
-        """The topic's file; raises `NotFound`. A topic of which nothing is asked has lists without entries."""
+        """The topic's file; raises `NotFound`. Where even the concepts are gone, its lists are without entries."""
         try:
             return topic_document(self._store.bank().topic(slug))
         except UnknownTopic as error:

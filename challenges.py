@@ -179,4 +179,5 @@ def _challenge(item: dict[str, Any]) -> Challenge:
         expected_answers=tuple(" ".join(answer.split()) for answer in item["expected_answers"]),
         keywords=tuple(item["keywords"]),
         harness=item["harness"],
+        retired=item["retired"],
     )

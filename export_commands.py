@@ -8,7 +8,7 @@ from flask.cli import with_appcontext
 from admin_commands import bank_files, say_notices
 from api.context import services
 from bank_formats import WRITERS, Format, format_of
-from question_bank import InvalidBank, Topic, UnknownTopic, checked_topic
+from question_bank import InvalidBank, Topic, UnknownTopic, checked_topic, filed
 
 FORMATS = click.Choice([each.value for each in WRITERS])
 OUTPUT = click.Path(dir_okay=False, writable=True, path_type=Path)
@@ -20,13 +20,13 @@ OUTPUT = click.Path(dir_okay=False, writable=True, path_type=Path)
 @click.option("--format", "name", type=FORMATS, help="By default, that of FILE's name, or yaml.")
 @with_appcontext
 def export(topic: str, file: Path | None, name: str | None) -> None:
-    """Write TOPIC to FILE, or to the terminal. Retired questions are left out: an import of the file retires them."""
+    """Write TOPIC to FILE, or to the terminal. Retired questions are marked: without the mark, they are asked again."""
     try:
         exported = services().store.bank().topic(topic)
     except UnknownTopic as error:
         raise click.ClickException(str(error)) from None
-    if not exported.active_questions:
-        raise click.ClickException(f"All questions of the topic {topic!r} are retired: no file could hold it.")
+    if not filed(exported).questions:
+        raise click.ClickException(f"All questions of the topic {topic!r} are retired, and their concepts are gone.")
     _write(exported, file, name)
 
 

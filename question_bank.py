@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import orjson
 import yaml
@@ -166,6 +166,18 @@ def text_field(**options: Any) -> fields.String:
     return fields.String(required=True, validate=options.pop("validate", filled), **options)
 
 
+class Mark(fields.Boolean):
+    """true or false: a value of JSON, or a word of YAML, of a sheet or of a tag, in any case."""
+
+    WORDS: ClassVar = {"true": True, "false": False}
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> bool:
+        marked = self.WORDS.get(value.strip().lower()) if isinstance(value, str) else value
+        if not isinstance(marked, bool):
+            raise ValidationError("Must be true or false.")
+        return marked
+
+
 class ConceptEntrySchema(Schema):
     name = text_field(validate=validate.And(filled, validate.Length(max=100)))
     subtopic = text_field(validate=_subtopic)
@@ -185,6 +197,7 @@ class ProbeSchema(Schema):
     concepts = fields.List(text_field(), required=True, validate=validate.Length(min=1, max=MAX_CONCEPTS_PER_QUESTION))
     expected_answers = fields.List(text_field(), required=True, validate=validate.Length(min=1))
     keywords = fields.List(text_field(), load_default=list)
+    retired = Mark(load_default=False, metadata={"description": "Kept, and not asked any more"})
 
 
 class QuestionEntrySchema(ProbeSchema):
@@ -192,10 +205,10 @@ class QuestionEntrySchema(ProbeSchema):
 
 
 class QuestionEditSchema(QuestionEntrySchema):
-    """What of a question can be changed: all but its id and its topic, by which attempts know it."""
+    """What an edit can change: not id and topic, by which attempts know it; what retires it is no edit."""
 
     class Meta:
-        exclude = ("id",)
+        exclude = ("id", "retired")
 
     subtopic = fields.String(validate=_subtopic, metadata={"description": "Stays as it is where none is given"})
 
@@ -277,9 +290,31 @@ def read_edit(
     return replace(_question(entry, topic.slug), retired=question.retired), lines
 
 
+def filed(topic: Topic) -> Topic:
+    """The topic as a file can hold it: without concepts that nothing probes, and questions retired after theirs."""
+    known = topic.concept_by_name
+    asked = {known[name].subtopic for name in topic.probed_concepts if name in known}
+    questions = tuple(
+        question
+        for question in topic.questions
+        if not question.retired
+        or (
+            all(name in known for name in question.concepts)
+            and question.subtopic in asked.union(known[name].subtopic for name in question.concepts)
+        )
+    )
+    probed = {name for question in questions for name in question.concepts}
+    concepts = tuple(
+        replace(concept, prerequisites=tuple(name for name in concept.prerequisites if name in probed))
+        for concept in topic.concepts
+        if concept.name in probed
+    )
+    return replace(topic, concepts=concepts, questions=questions)
+
+
 def topic_document(topic: Topic) -> dict[str, Any]:
-    """The topic as its file says it: what is asked, and the concepts that this probes."""
-    kept = set(topic.probed_concepts)
+    """The topic as its file says it, every list and mark included; see `filed`."""
+    topic = filed(topic)
     return {
         "topic": topic.slug,
         "title": topic.title,
@@ -289,10 +324,9 @@ def topic_document(topic: Topic) -> dict[str, Any]:
                 "subtopic": concept.subtopic,
                 "aliases": list(concept.aliases),
                 "descriptions": list(concept.descriptions),
-                "prerequisites": [name for name in concept.prerequisites if name in kept],
+                "prerequisites": list(concept.prerequisites),
             }
             for concept in topic.concepts
-            if concept.name in kept
         ],
         "questions": [
             {
@@ -303,8 +337,9 @@ def topic_document(topic: Topic) -> dict[str, Any]:
                 "concepts": list(question.concepts),
                 "expected_answers": list(question.expected_answers),
                 "keywords": list(question.keywords),
+                "retired": question.retired,
             }
-            for question in topic.active_questions
+            for question in topic.questions
         ],
     }
 
@@ -414,6 +449,7 @@ def _question(item: dict[str, Any], topic: str) -> Question:
         concepts=tuple(item["concepts"]),
         expected_answers=tuple(" ".join(answer.split()) for answer in item["expected_answers"]),
         keywords=tuple(item["keywords"]),
+        retired=item.get("retired", False),
     )
 
 

@@ -89,7 +89,7 @@ def restore(question_id: str) -> Any:
 @blueprint.response(200, TopicFileSchema, headers={"Content-Disposition": {"schema": {"type": "string"}}})
 @blueprint.problems(404)
 def export(topic: str) -> Response:
-    """A topic as its file, which can be imported again: what is asked, and the concepts that this probes."""
+    """A topic as its file, which can be imported again: its questions, retired ones marked, and what these probe."""
     content = services().authoring.export(topic)
     reply = json_reply(content)
     reply.headers["Content-Disposition"] = f'attachment; filename="{content["topic"]}.json"'

@@ -13,7 +13,7 @@ from question_bank import BankProblem, InvalidBank, Topic, Where
 FIELDS = {
     "topic": ("topic", "title"),
     "concept": ("name", "subtopic"),
-    "question": ("id", "subtopic", "difficulty", "text"),
+    "question": ("id", "subtopic", "difficulty", "text", "retired"),
 }
 """Columns of one text, by the kind of row."""
 
@@ -57,7 +57,8 @@ def write(topic: Topic) -> str:
 
 
 def _row(kind: str, values: dict[str, Any]) -> dict[str, str]:
-    row = {name: values[name] for name in FIELDS[kind]}
+    row = {name: values[name] for name in FIELDS[kind] if name in values}
+    row |= {"retired": "true"} if values.get("retired") else {}
     for stem, name in LISTS[kind].items():
         row |= {f"{stem}_{n}": text for n, text in enumerate(values.get(name, ()), start=1)}
     return {"kind": kind} | {column: f"'{text}" if FORMULA.match(text) else text for column, text in row.items()}

@@ -20,7 +20,7 @@ RIGHT = 100.0
 """Percent that an expected answer earns."""
 
 WILDCARD = re.compile(r"(?<!\\)\*")
-MEANINGS = ("concept", "difficulty", "keyword", "subtopic")
+MEANINGS = ("concept", "difficulty", "keyword", "retired", "subtopic")
 """What a tag may say of a question, as in `concept:Deadlock`."""
 
 
@@ -177,6 +177,9 @@ class _Builder:
         }
         if tags["keyword"]:
             entry["keywords"] = [tag.text for tag in tags["keyword"]]
+        if tags["retired"]:
+            entry["retired"] = tags["retired"][0].text
+            self.places[*place, "retired"] = tags["retired"][0].line
         self.values["questions"].append(entry)
 
     def _meanings(self, question: PlatformQuestion) -> dict[str, list[Placed]]:
@@ -186,11 +189,13 @@ class _Builder:
             meaning, colon, said = (part.strip() for part in tag.text.partition(":"))
             if not colon and meaning.lower() in {step.value for step in Difficulty}:
                 meaning, said = "difficulty", meaning
+            elif not colon and meaning.lower() == "retired":
+                meaning, said = "retired", "true"
             if meaning.lower() in found and said:
                 found[meaning.lower()].append(Placed(text=said, line=tag.line))
             else:
                 self._notice(tag.line, f"The tag {tag.text!r} says nothing here.")
-        for meaning in ("difficulty", "subtopic"):
+        for meaning in ("difficulty", "retired", "subtopic"):
             for tag in found[meaning][1:]:
                 self._notice(tag.line, f"A question has one {meaning}: {tag.text!r} is left out.")
         return found

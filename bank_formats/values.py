@@ -2,19 +2,20 @@
 
 from typing import Any
 
-from question_bank import Concept, Question, Topic
+from question_bank import Concept, Question, Topic, filed
 
 
 def values_of(topic: Topic) -> dict[str, Any]:
-    """The values from which a reader makes the same topic. Retired questions are in no file: they are those left out.
+    """The values from which a reader makes the same topic: see `filed`.
 
-    Lists that may be absent are absent where they are empty.
+    What may be absent is absent: an empty list, and the mark of a question that is asked.
     """
+    topic = filed(topic)
     return {
         "topic": topic.slug,
         "title": topic.title,
         "concepts": [_concept(concept) for concept in topic.concepts],
-        "questions": [_question(question) for question in topic.active_questions],
+        "questions": [_question(question) for question in topic.questions],
     }
 
 
@@ -25,12 +26,16 @@ def _concept(concept: Concept) -> dict[str, Any]:
 
 
 def _question(question: Question) -> dict[str, Any]:
+    lists = _filled(concepts=question.concepts, keywords=question.keywords, expected_answers=question.expected_answers)
+    marks = {"retired": True} if question.retired else {}
     return {
         "id": question.id,
         "subtopic": question.subtopic,
         "difficulty": question.difficulty.value,
         "text": question.text,
-    } | _filled(concepts=question.concepts, keywords=question.keywords, expected_answers=question.expected_answers)
+        **marks,
+        **lists,
+    }
 
 
 def _filled(**lists: tuple[str, ...]) -> dict[str, list[str]]:

@@ -1,6 +1,9 @@
 """The commands of administrators, run as an operator runs them."""
 
+import csv
+import io
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -8,11 +11,13 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from models import Attempt, AuditEvent, BankImport, BankQuestion, ExpectedVector, User, UserMastery, db
+from api.context import EXTENSION
+from models import Attempt, AuditEvent, BankQuestion, ExpectedVector, User, UserMastery, db
 from question_bank import QuestionBank, parse_topic
 from store import Store
+from store.forecasts import SHARED_TOGETHER
 from tests.conftest import Learner, sign_up
-from tests.fakes import WordEncoder
+from tests.fakes import Clock, WordEncoder
 from tests.test_commands import CHESS, DESCRIPTIONS, run
 
 REASON = "The questions were wrong."
@@ -279,11 +284,13 @@ def test_what_cannot_be_exported_is_said(app: Flask, tmp_path: Path) -> None:
     assert (result.exit_code, out.exists()) == (1, False)
     assert result.output == "Error: Topics are not written as gift: name yaml, json or csv.\n"
     with app.app_context():
-        db.session.query(BankQuestion).update({"retired": True})
-        db.session.add(BankImport(at=datetime.now(UTC), source="test", checksum="0" * 64))
-        db.session.commit()
+        store = Store()
+        [topic] = [topic for topic in store.bank() if topic.slug == "chess"]
+        with store.transaction():
+            gone = replace(topic, concepts=(), questions=())
+            store.save_topics([gone], source="test", checksum="0", at=datetime.now(UTC))
     result = run(app, "questions", "export", "chess")
-    assert (result.exit_code, "are retired" in result.output) == (1, True)
+    assert result.output == "Error: All questions of the topic 'chess' are retired, and their concepts are gone.\n"
 
 
 def test_a_quiz_is_imported_with_what_was_left_out_and_assumed(app: Flask, tmp_path: Path) -> None:
@@ -361,3 +368,53 @@ def attempts(app: Flask) -> list[dict[str, Any]]:
     with app.app_context():
         rows = db.session.query(Attempt).order_by(Attempt.id)
         return [{column.key: getattr(row, column.key) for column in Attempt.__table__.columns} for row in rows]
+
+
+def test_a_question_marked_as_retired_keeps_its_attempts_and_figures_and_comes_back_without_the_mark(
+    app: Flask, learner: Learner, clock: Clock, tmp_path: Path
+) -> None:
+    run(app, "questions", "import", str(chess_file(tmp_path)))
+    for _ in range(SHARED_TOGETHER):
+        asked = learner.start(topics=["chess"])
+        learner.answer(asked["session"]["id"], asked["question"], "The king is attacked.")
+    clock.advance(61)  # until then, figures that were read are kept
+    gone = asked["question"]["id"]
+    sheet = tmp_path / "chess.csv"
+    run(app, "questions", "export", "chess", str(sheet))
+    log, figures = attempts(app), calibration(app)
+    assert gone in figures["chess"]
+
+    unmarked = sheet.read_text()
+    sheet.write_text(marked(unmarked, gone))
+    result = run(app, "questions", "import", str(sheet))
+    assert "The topic chess was imported: 1 question, 2 concepts; 1 question retired.\n" in result.output
+    bank = bank_of(app)
+    assert bank.question(gone).retired
+    assert gone not in [question.id for question in bank.topic("chess").active_questions]
+    assert (attempts(app), calibration(app)) == (log, figures)
+
+    again = tmp_path / "again.csv"
+    run(app, "questions", "export", "chess", str(again))
+    assert again.read_text() == sheet.read_text()
+    again.write_text(unmarked)
+    run(app, "questions", "import", str(again))
+    assert not bank_of(app).question(gone).retired
+    assert (attempts(app), calibration(app)) == (log, figures)
+
+
+def marked(sheet: str, question_id: str) -> str:
+    """The sheet with that question retired."""
+    rows = list(csv.DictReader(io.StringIO(sheet, newline="")))
+    for row in rows:
+        row["retired"] = "true" if row["id"] == question_id else row["retired"]
+    out = io.StringIO(newline="")
+    writer = csv.DictWriter(out, rows[0].keys(), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return out.getvalue()
+
+
+def calibration(app: Flask) -> dict[str, Any]:
+    """What is known of each question that was asked, by topic."""
+    with app.app_context():
+        return {one.topic: dict(one.questions) for one in app.extensions[EXTENSION].reviews.calibration()}

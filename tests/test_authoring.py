@@ -1,5 +1,6 @@
 """The question bank in the hands of administrators, over HTTP, on both databases."""
 
+import json
 from typing import Any
 
 import pytest
@@ -277,8 +278,26 @@ def test_an_exported_topic_can_be_imported_again_and_changes_nothing(any_app: Fl
             assert Store().bank().topic(topic) == before
 
 
-def test_an_export_leaves_out_what_is_not_asked(admin: Learner) -> None:
+def test_an_export_marks_what_is_not_asked_and_retires_it_again(any_app: Flask, admin: Learner) -> None:
     admin.post(f"{PATH}/retire")
     exported = admin.get("/api/admin/topics/chess/export").json
+    assert [(question["id"], question["retired"]) for question in exported["questions"]] == [
+        ("chess-check", False),
+        ("chess-castling", True),
+    ]
+    assert [concept["name"] for concept in exported["concepts"]] == ["Castling", "Check"]
+    with any_app.app_context():
+        before = Store().bank().topic("chess")
+    reply = admin.post("/api/admin/questions/import", exported)
+    assert (reply.status_code, reply.json["questions"], reply.json["retired"]) == (201, 1, 0)
+    with any_app.app_context():
+        assert Store().bank().topic("chess") == before
+
+
+def test_a_retired_question_whose_concept_is_gone_is_in_no_export(admin: Learner) -> None:
+    admin.post(f"{PATH}/retire")
+    check, _, _ = CHESS[CHESS.index("  - id") :].partition("  - id: chess-castling")
+    send(admin, f"topic: chess\ntitle: Chess\nconcepts:\n  - {{name: Check, subtopic: rules}}\nquestions:\n{check}")
+    exported = admin.get("/api/admin/topics/chess/export").json
     assert [question["id"] for question in exported["questions"]] == ["chess-check"]
-    assert [concept["name"] for concept in exported["concepts"]] == ["Check"]
+    assert send(admin, json.dumps(exported), "application/json").status_code == 201

@@ -1,5 +1,6 @@
 """A topic is written as YAML, JSON or CSV and read again as it was; what a file says wrongly is named by its line."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -67,12 +68,47 @@ def test_any_texts_are_read_as_they_were_written(
 
 
 @pytest.mark.parametrize("as_format", WRITTEN)
-def test_retired_questions_are_in_no_file(as_format: Format) -> None:
+def test_a_retired_question_is_written_and_read_with_its_mark(as_format: Format) -> None:
     topic = parse_topic(GOOD, "databases.yaml")
-    [asked, _] = topic.questions
-    gone = Question(**{**vars(asked), "id": "gone", "retired": True})
-    retired = Topic(slug=topic.slug, title=topic.title, concepts=topic.concepts, questions=(*topic.questions, gone))
-    assert read(WRITERS[as_format](retired), as_format) == topic
+    asked, other = topic.questions
+    retired = replace(topic, questions=(replace(asked, retired=True), other))
+    assert read(WRITERS[as_format](retired), as_format) == retired
+    nothing_asked = replace(topic, questions=(replace(asked, retired=True), replace(other, retired=True)))
+    assert read(WRITERS[as_format](nothing_asked), as_format) == nothing_asked
+
+
+@pytest.mark.parametrize("as_format", WRITTEN)
+def test_a_question_that_was_retired_with_its_concept_is_in_no_file_and_neither_is_what_nothing_probes(
+    as_format: Format,
+) -> None:
+    topic = parse_topic(GOOD, "databases.yaml")
+    idle = Concept(name="Idle", subtopic="idle")
+    gone = replace(topic.questions[0], id="gone", concepts=("Gone",), retired=True)
+    apart = replace(topic.questions[0], id="apart", subtopic="idle", retired=True)
+    stored = replace(topic, concepts=(*topic.concepts, idle), questions=(*topic.questions, gone, apart))
+    assert read(WRITERS[as_format](stored), as_format) == topic
+
+
+@pytest.mark.parametrize(
+    ("mark", "said"),
+    [("true", True), ("True", True), ("'TRUE '", True), ("false", False), ("FALSE", False)],
+)
+def test_a_mark_is_true_or_false_however_it_is_written(mark: str, said: bool) -> None:
+    marked = GOOD.replace("  - id: databases-deadlock\n", f"  - id: databases-deadlock\n    retired: {mark}\n")
+    assert read(marked, Format.YAML).questions[0].retired is said
+
+
+@pytest.mark.parametrize("mark", ["yes", "1", "''", "[true]", "no longer"])
+def test_another_mark_is_refused_with_its_line(mark: str) -> None:
+    marked = GOOD.replace("  - id: databases-deadlock\n", f"  - id: databases-deadlock\n    retired: {mark}\n")
+    line = marked.splitlines().index(f"    retired: {mark}") + 1
+    assert complaints(marked, Format.YAML) == [f"file.yaml:{line}: questions.0.retired: Must be true or false."]
+
+
+@pytest.mark.parametrize("mark", ['"retired": 1,', '"retired": null,'])
+def test_a_mark_of_json_is_a_truth_value(mark: str) -> None:
+    written = WRITERS[Format.JSON](parse_topic(GOOD, "databases.yaml"))
+    assert complaints(written.replace('"difficulty"', f'{mark} "difficulty"', 1), Format.JSON)
 
 
 def test_yaml_folds_long_texts_and_leaves_empty_lists_away() -> None:

@@ -209,6 +209,17 @@ def test_a_change_of_a_challenge_is_loaded_and_one_that_left_is_retired(app: Fla
         assert Store().challenges().challenge("python-endless-turns").retired
 
 
+def test_a_challenge_that_is_marked_is_kept_and_not_set_until_the_mark_is_gone(app: Flask, own: Path) -> None:
+    path = own / "challenges" / "python.yaml"
+    for text, retired in ((OWN.replace("    title:", "    retired: true\n    title:"), True), (OWN, False)):
+        path.write_text(text)
+        assert load(app, own).exit_code == 0
+        with app.app_context():
+            challenges = Store().challenges()
+            assert challenges.challenge("python-endless-turns").retired is retired
+            assert bool(challenges.active) is not retired
+
+
 def test_a_fault_in_a_challenge_changes_nothing(app: Flask, own: Path) -> None:
     (own / "challenges" / "python.yaml").write_text(OWN.replace("topic: python", "topic: chess"))
     result = load(app, own)

@@ -101,6 +101,24 @@ What has no name? {=this}
 """
 
 
+@pytest.mark.parametrize("tag", ["retired", "Retired: TRUE"])
+def test_a_tag_retires_a_question(tag: str) -> None:
+    moodle = MOODLE.replace("<text>exam 2024</text>", f"<text>{tag}</text>")
+    gift = GIFT.replace("[tag:exam \\] 2024]", f"[tag:{tag}]")
+    for text, as_format in ((moodle, Format.XML), (gift, Format.GIFT)):
+        document = READERS[as_format](text, f"quiz.{as_format}")
+        questions = checked_topic(document.lines, document.values).questions
+        assert [question.retired for question in questions] == [True] + [False] * (len(questions) - 1)
+
+
+def test_a_mark_that_says_nothing_is_named_by_its_line() -> None:
+    document = READERS[Format.XML](MOODLE.replace("exam 2024", "retired:perhaps"), "quiz.xml")
+    with pytest.raises(InvalidBank) as refusal:
+        checked_topic(document.lines, document.values)
+    line = MOODLE[: MOODLE.index("exam 2024")].count("\n") + 1
+    assert str(refusal.value) == f"quiz.xml:{line}: questions.0.retired: Must be true or false."
+
+
 PIECES = [
     *(
         "kind,topic,title,name,subtopic,id,difficulty,text,concept_1\n",
