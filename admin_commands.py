@@ -21,6 +21,7 @@ from store import AuditEntry, NotFound
 TEXTS_PER_STEP = 32
 ROWS_PER_PAGE = 100
 MAX_TOPIC = 64
+FORCE = "`flask questions load` and `import` take the file's with --overwrite"
 
 users = AppGroup("users", help="Accounts.")
 questions = AppGroup("questions", help="The question bank.")
@@ -101,6 +102,11 @@ def recount() -> None:
     click.echo(f"All learners were counted by the policy {services().policy.label}.")
 
 
+overwriting = click.option(
+    "--overwrite", is_flag=True, help="Take the file's over what administrators changed in the service, too."
+)
+
+
 @questions.command("list")
 def list_questions() -> None:
     """List the topics of the question bank."""
@@ -111,15 +117,19 @@ def list_questions() -> None:
 
 @questions.command("import")
 @click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
-def import_questions(files: Sequence[Path]) -> None:
+@overwriting
+def import_questions(files: Sequence[Path], overwrite: bool) -> None:
     """Import FILES, one topic each, all or none. Their names end in .yaml, .json, .csv, .xml (Moodle) or .gift.
 
-    Questions of a topic that are not in its file are retired.
+    Questions of a topic that are not in its file are retired. Those that administrators edited in the service stay as
+    they are, and are named.
     """
     try:
         given = bank_files(files)
         say_notices(given)
-        imported = _administration().import_questions(given, actor_id=None, batches=watched_batches)
+        imported = _administration().import_questions(
+            given, actor_id=None, overwrite=overwrite, batches=watched_batches
+        )
     except InvalidBank as error:
         raise click.ClickException(f"The question bank was not changed.\n{error}") from None
     except ModelUnavailable as error:
@@ -127,6 +137,14 @@ def import_questions(files: Sequence[Path]) -> None:
     for done in imported:
         size = f"{counted(done.questions, 'question')}, {counted(done.concepts, 'concept')}"
         click.echo(f"The topic {done.topic} was imported: {size}; {counted(done.retired, 'question')} retired.")
+        say_kept(done.topic, done.kept)
+
+
+def say_kept(topic: str, kept: Sequence[str]) -> None:
+    """Say which questions of a topic stay as administrators edited them."""
+    if kept:
+        some = f"{counted(len(kept), 'question')} of the topic {topic}, as administrators edited"
+        click.echo(f"Left as they are: {some} them ({', '.join(kept)}). {FORCE}.")
 
 
 def watched_batches(texts: Sequence[str]) -> Iterator[Sequence[str]]:

@@ -9,6 +9,7 @@ from functools import cached_property
 from accounts import LastAdministrator, Role, login_key
 from bank_formats import READERS, Document, Format
 from bank_gates import ReadTopic
+from bank_updates import TopicUpdate, updated, updated_all
 from counts import UNITS
 from embeddings import KeptReadings, ModelEncoder
 from mastery import MasteryPolicy
@@ -16,7 +17,7 @@ from models import AuditEvent, User, UserMastery
 from question_bank import BankProblem, InvalidBank, Question, QuestionBank, Topic, checked_topic
 from reading.words import content_places
 from resets import Reset, reset_mastery
-from store import AuditEntry, LevelCount, MissedConcept, NotFound, Page, Place, Store, checksum
+from store import IMPORTED, AuditEntry, LevelCount, MissedConcept, NotFound, Page, Place, Store, checksum
 
 ROLE_ACTION = "change_role"
 IMPORT_ACTION = "import_questions"
@@ -70,7 +71,10 @@ class BankFile:
 
 @dataclass(frozen=True, kw_only=True)
 class ImportedTopic:
-    """A topic as it was imported. `retired` counts the questions that are no longer asked."""
+    """A topic as it was imported. `retired` counts the questions that are no longer asked.
+
+    `kept`: see `TopicUpdate`.
+    """
 
     topic: str
     title: str
@@ -78,6 +82,7 @@ class ImportedTopic:
     concepts: int
     retired: int
     revision: int
+    kept: tuple[str, ...] = ()
     warnings: tuple[BankProblem, ...] = ()
 
 
@@ -191,12 +196,19 @@ class Administration:
         return self._store.audit_page(limit=limit, after=after)
 
     def import_questions(
-        self, files: Sequence[BankFile], *, actor_id: int | None, batches: Batches = at_once, look: Look = no_look
+        self,
+        files: Sequence[BankFile],
+        *,
+        actor_id: int | None,
+        overwrite: bool = False,
+        batches: Batches = at_once,
+        look: Look = no_look,
     ) -> list[ImportedTopic]:
         """Take over topics from files, all or none; questions that are no longer in their topic's file are retired.
 
-        `look` is asked of each topic before anything is written, and its complaints refuse nothing. Raises
-        `InvalidBank` with every problem, and `ModelUnavailable`.
+        Questions that were edited by themselves stay as they are, unless `overwrite` is wanted. `look` is asked of each
+        topic before anything is written, and its complaints refuse nothing. Raises `InvalidBank` with every problem,
+        and `ModelUnavailable`.
         """
         bank = self._store.bank()
         topics, warnings = _read(files, bank, look)
@@ -209,14 +221,40 @@ class Administration:
                 bank = self._store.bank()
                 topics, _ = _read(files, bank)
             return [
-                replace(self._import(topic, file, bank, actor_id=actor_id), warnings=found)
+                replace(self._import(topic, file, bank, actor_id=actor_id, overwrite=overwrite), warnings=found)
                 for topic, file, found in zip(topics, files, warnings, strict=True)
             ]
 
-    def _import(self, topic: Topic, file: BankFile, bank: QuestionBank, *, actor_id: int | None) -> ImportedTopic:
-        source = f"import/{topic.slug}"  # its own, so that no other source retires what it does not know
-        content = checksum([file.text.encode()])
-        revision = self._store.save_topics([topic], source=source, checksum=content, at=self._clock())
+    def load_topics(
+        self, topics: Iterable[Topic], *, source: str, checksum: str, overwrite: bool = False
+    ) -> list[TopicUpdate]:
+        """Take over all that a source holds, and retire what it no longer holds; what became of each topic.
+
+        What administrators made stays, unless `overwrite` is wanted: topics that they imported, questions that they
+        edited by themselves.
+        """
+        with self._store.transaction():
+            self._store.lock_bank()
+            origins = self._store.topic_sources()
+            imported = {slug for slug, origin in origins.items() if origin.startswith(IMPORTED)}
+            updates = updated_all(topics, self._store.bank(), imported=imported, overwrite=overwrite)
+            self._store.save_topics(
+                [update.topic for update in updates if overwrite or update.topic.slug not in imported],
+                source=source,
+                checksum=checksum,
+                at=self._clock(),
+                overwrite=overwrite,
+            )
+        return updates
+
+    def _import(
+        self, given: Topic, file: BankFile, bank: QuestionBank, *, actor_id: int | None, overwrite: bool
+    ) -> ImportedTopic:
+        update = updated(bank.topics.get(given.slug), given, overwrite=overwrite)
+        topic, content = update.topic, checksum([file.text.encode()])
+        revision = self._store.save_topics(
+            [topic], source=f"{IMPORTED}{topic.slug}", checksum=content, at=self._clock(), overwrite=overwrite
+        )
         done = ImportedTopic(
             topic=topic.slug,
             title=topic.title,
@@ -224,8 +262,15 @@ class Administration:
             concepts=len(topic.concepts),
             retired=_lost(topic, bank),
             revision=revision,
+            kept=update.kept,
         )
-        details = {"questions": done.questions, "concepts": done.concepts, "retired": done.retired}
+        details = {
+            "questions": done.questions,
+            "concepts": done.concepts,
+            "retired": done.retired,
+            "kept": len(done.kept),
+            "overwrite": overwrite,
+        }
         self._note(
             IMPORT_ACTION, actor_id, topic=topic.slug, details={**details, "revision": revision, "checksum": content}
         )

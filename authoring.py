@@ -121,15 +121,14 @@ class Authoring:
             self._store.lock_bank()
             if self._store.bank() is not bank:  # changed while the answers were encoded
                 edited, _ = _read_edit(body, question_id, self._store.bank())
-            revision = self._save(edited, EDIT_ACTION, actor_id)
-        return QuestionChange(question=edited, revision=revision, warnings=warnings)
+            change = self._save(edited, EDIT_ACTION, actor_id)
+        return replace(change, warnings=warnings)
 
     def retire(self, question_id: str, *, actor_id: int) -> QuestionChange:
         """Ask a question no longer; its attempts stay. Twice is the same as once. Raises `NotFound`."""
         with self._store.transaction():
             self._store.lock_bank()
-            question = replace(self.question(question_id), retired=True)
-            return QuestionChange(question=question, revision=self._save(question, RETIRE_ACTION, actor_id))
+            return self._save(replace(self.question(question_id), retired=True), RETIRE_ACTION, actor_id)
 
     def restore(self, question_id: str, *, actor_id: int) -> QuestionChange:
         """Ask a retired question again. Raises `NotFound`, and `Unrestorable` where its concepts are gone."""
@@ -139,23 +138,28 @@ class Authoring:
             known = self._store.bank().topic(question.topic).concept_by_name
             if gone := [name for name in question.concepts if name not in known]:
                 raise Unrestorable(f"The topic no longer has {', '.join(map(repr, gone))}: edit the question first.")
-            return QuestionChange(question=question, revision=self._save(question, RESTORE_ACTION, actor_id))
+            return self._save(question, RESTORE_ACTION, actor_id)
 
-    def _save(self, question: Question, action: str, actor_id: int) -> int:
-        """Write the question and its trace, unless it is there already; the bank's revision."""
+    def _save(self, question: Question, action: str, actor_id: int) -> QuestionChange:
+        """Write the question and its trace, unless it is there already."""
         before = self.question(question.id)
-        changed = [part.name for part in fields(Question) if getattr(before, part.name) != getattr(question, part.name)]
-        if not changed:
-            return self._store.bank_revision()
+        if before == question:
+            return QuestionChange(question=before, revision=self._store.bank_revision())
+        changed = [
+            part.name
+            for part in fields(Question)
+            if part.compare and getattr(before, part.name) != getattr(question, part.name)
+        ]
         now = self._clock()
-        content = checksum([orjson.dumps(question)])
+        content = checksum([orjson.dumps(replace(question, edited_at=None))])
         source = f"question/{question.topic}"
+        question = replace(question, edited_at=now)
         revision = self._store.save_question(question, source=source, checksum=content, at=now)
         details = {"question": question.id, "changed": changed, "revision": revision, "checksum": content}
         self._store.add_audit_event(
             AuditEvent(at=now, action=action, actor_id=actor_id, topic=question.topic, details=details)
         )
-        return revision
+        return QuestionChange(question=question, revision=revision)
 
     def _about(self, edited: Question, lines: Lines, bank: QuestionBank) -> Iterator[BankProblem]:
         """What the gates say of the edited question, and of its topic that they did not say before."""

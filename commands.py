@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from tqdm import tqdm
 
 from accounts import MAX_PASSWORD, MIN_PASSWORD
-from admin_commands import counted, questions, stats, users, watched_batches
+from admin_commands import FORCE, counted, overwriting, questions, say_kept, stats, users, watched_batches
 from administration import expected_texts, keep_readings, kept_texts
 from api.context import services
 from backup_commands import backup, restore
@@ -91,9 +91,13 @@ def grade(file: Path) -> None:
 
 @questions.command("load")
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path), default=QUESTIONS)
-def load(folder: Path) -> None:
-    """Load the *.yaml files of FOLDER into the question bank, all or none."""
-    load_folder(folder)
+@overwriting
+def load(folder: Path, overwrite: bool) -> None:
+    """Load the *.yaml files of FOLDER into the question bank, all or none.
+
+    Topics that administrators imported and questions that they edited stay as they are, and are named.
+    """
+    load_folder(folder, overwrite=overwrite)
 
 
 @users.command("create-admin")
@@ -115,14 +119,14 @@ def create_admin(email: str) -> None:
         click.echo(f"{user.email} is an administrator now, with the new password; earlier logins have ended.")
 
 
-def load_folder(folder: Path) -> None:
+def load_folder(folder: Path, *, overwrite: bool = False) -> None:
     """Load a folder of bank files, unless it is what was loaded last; encode what has no vector yet."""
     service = services()
     source = BANK_SOURCE if folder == QUESTIONS else str(folder)
     own = source == BANK_SOURCE
     files = sorted([*folder.glob("*.yaml"), *(CHALLENGES.glob("*.yaml") if own else ())])
     found = checksum(part for path in files for part in (str(path.relative_to(folder)).encode(), path.read_bytes()))
-    if service.store.bank_checksum(source) == found:
+    if service.store.bank_checksum(source) == found and not overwrite:
         challenges = service.store.challenges().active if own else ()
         click.echo(f"The question bank is up to date: {_size(list(service.store.bank()), challenges)}.")
         return
@@ -133,9 +137,13 @@ def load_folder(folder: Path) -> None:
         raise click.ClickException(f"The question bank was not changed.\n{error}") from None
     _encode_expected_answers(topics, challenges)
     with service.store.transaction():
-        service.store.save_topics(topics, source=source, checksum=found, at=service.clock())
+        updates = service.administration.load_topics(topics, source=source, checksum=found, overwrite=overwrite)
         if own:
             service.store.save_challenges(challenges)
+    for update in updates:
+        if update.is_left:
+            click.echo(f"Left as it is: the topic {update.topic.slug}, as administrators imported it. {FORCE}.")
+        say_kept(update.topic.slug, update.kept)
     click.echo(f"The question bank was loaded: {_size(topics, challenges)}.")
 
 

@@ -529,7 +529,10 @@ class BankConcept(db.Model):  # type: ignore[name-defined]
 
 
 class BankQuestion(db.Model):  # type: ignore[name-defined]
-    """A question of the bank. One that left its file is retired, never deleted: attempts refer to it."""
+    """A question of the bank. One that left its file is retired, never deleted: attempts refer to it.
+
+    `edited_at` is set where an administrator changed it by itself, and its file does so no more.
+    """
 
     __tablename__ = "bank_questions"
 
@@ -543,6 +546,7 @@ class BankQuestion(db.Model):  # type: ignore[name-defined]
     keywords: Mapped[list[str]] = mapped_column(JsonText)
     position: Mapped[int] = mapped_column(Integer)
     retired: Mapped[bool] = mapped_column(default=False)
+    edited_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
 class BankImport(db.Model):  # type: ignore[name-defined]

@@ -4,7 +4,8 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
@@ -47,7 +48,10 @@ class Concept:
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
-    """A question, the concepts that it probes (names of its topic's concepts) and the answers that are accepted."""
+    """A question, the concepts that it probes (names of its topic's concepts) and the answers that are accepted.
+
+    `edited_at` is when an administrator last edited, retired or restored it by itself: its file changes it no more.
+    """
 
     id: str
     topic: str
@@ -58,6 +62,7 @@ class Question:
     expected_answers: tuple[str, ...]
     keywords: tuple[str, ...] = ()
     retired: bool = False
+    edited_at: datetime | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, kw_only=True)

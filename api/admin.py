@@ -25,6 +25,7 @@ from api.schemas.admin import (
     AuditLogSchema,
     CalibrationSchema,
     ImportedTopicSchema,
+    ImportQuerySchema,
     RoleRequestSchema,
     StatsSchema,
     UserListQuerySchema,
@@ -157,18 +158,22 @@ def audit(query: dict[str, Any]) -> Any:
 @blueprint.admin
 @bank_files
 @blueprint.retry_safe
+@blueprint.query(ImportQuerySchema)
 @blueprint.response(201, ImportedTopicSchema)
 @blueprint.problems(400, 413, 415, 503)
 @blueprint.alt_response(
     422, schema=BankFileProblemSchema, content_type=PROBLEM_TYPE, description="The file has problems, listed by line"
 )
-def import_questions() -> Any:
+def import_questions(query: dict[str, Any]) -> Any:
     """Take over a topic from its file, all or nothing; its questions that are not in the file are retired.
 
-    `warnings` are what the quality gates complain of; they refuse nothing.
+    Questions that were edited by themselves stay as they are (`kept`), unless `overwrite` is wanted. `warnings` are
+    what the quality gates complain of; they refuse nothing.
     """
     look = services().authoring.warnings
-    [done] = services().administration.import_questions([bank_file()], actor_id=learner().id, look=look)
+    [done] = services().administration.import_questions(
+        [bank_file()], actor_id=learner().id, overwrite=query["overwrite"], look=look
+    )
     return done
 
 

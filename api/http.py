@@ -3,6 +3,7 @@
 import re
 import uuid
 from collections.abc import Callable
+from copy import deepcopy
 from typing import Any, TypeVar
 
 import orjson
@@ -156,7 +157,7 @@ class ApiBlueprint(Blueprint):
     def retry_safe(self, view: View) -> View:
         """The view heeds `Idempotency-Key`: repeated requests have one effect and get the same reply."""
         parameter = {"in": "header", "name": "Idempotency-Key", "schema": KEY_SCHEMA, "description": KEY_DESCRIPTION}
-        documented: View = self.problems(409, 422)(_documented(retry_safe(view), self.doc(parameters=[parameter])))
+        documented: View = self.problems(409, 422)(_taking(parameter, retry_safe(view)))
         return documented
 
     def conditional(self, versions: Callable[..., object]) -> Callable[[View], View]:
@@ -181,7 +182,7 @@ class ApiBlueprint(Blueprint):
     def _documented_as_conditional(self, view: Any) -> Any:
         parameter = {"in": "header", "name": "If-None-Match", "schema": {"type": "string"}}
         unchanged = self.alt_response(304, description="Unchanged since the ETag in If-None-Match")
-        return _documented(_documented(view, self.doc(parameters=[parameter])), unchanged)
+        return _documented(_taking(parameter, view), unchanged)
 
     def refreshing(self, view: View) -> View:
         """The view needs a refresh token, as bearer or in the cookie."""
@@ -195,7 +196,7 @@ class ApiBlueprint(Blueprint):
         """The view heeds `Refresh-Token-In`: see `api.cookies`."""
         schema = {"type": "string", "enum": list(CARRIERS), "default": CARRIERS[0]}
         parameter = {"in": "header", "name": CARRIER, "schema": schema, "description": CARRIER_DESCRIPTION}
-        documented: View = self.problems(403, 422)(_documented(cookie_kept(view), self.doc(parameters=[parameter])))
+        documented: View = self.problems(403, 422)(_taking(parameter, cookie_kept(view)))
         return documented
 
     def problems(self, *codes: int) -> Callable[[View], View]:
@@ -238,6 +239,14 @@ class ApiBlueprint(Blueprint):
 def _documented(view: Any, decorator: Callable[[Any], Any]) -> Any:
     """The view with the documentation that the decorator gives, without the call that it would add to every request."""
     view._apidoc = decorator(view)._apidoc
+    return view
+
+
+def _taking(parameter: dict[str, Any], view: Any) -> Any:
+    """The view with one more parameter in its documentation, beside those of its query."""
+    documented = deepcopy(getattr(view, "_apidoc", {}))
+    documented.setdefault("arguments", {}).setdefault("parameters", []).append(parameter)
+    view._apidoc = documented
     return view
 
 

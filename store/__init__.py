@@ -1,7 +1,7 @@
 """Store: everything that is kept, behind the words of the product."""
 
 from store.accounts import AccountShelf, Taken
-from store.bank import BankShelf, checksum
+from store.bank import IMPORTED, BankShelf, checksum
 from store.challenges import ChallengeShelf
 from store.counts import CountShelf, LevelCount, MissedConcept
 from store.deletions import DeletionShelf
@@ -34,6 +34,7 @@ class Store(
 
 __all__ = [
     "DEBUGGING",
+    "IMPORTED",
     "AlreadyDone",
     "AuditEntry",
     "KeptReply",

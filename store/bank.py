@@ -13,6 +13,10 @@ from models import BankConcept, BankImport, BankQuestion, BankTopic, ExpectedVec
 from question_bank import Concept, Question, QuestionBank, Topic
 from store.transactions import Inserting, Transactions
 
+IMPORTED = "import/"
+"""So begins the source of a topic that administrators imported. Each topic has its own, so that no import retires what
+it does not know."""
+
 READINGS_PER_QUERY = 500
 """Databases bound the number of parameters of a statement."""
 
@@ -52,21 +56,29 @@ class BankShelf(Transactions):
         query = select(BankImport.checksum).where(BankImport.source == source).order_by(BankImport.id.desc())
         return self._session.scalar(query.limit(1))
 
-    def save_topics(self, topics: Iterable[Topic], *, source: str, checksum: str, at: datetime) -> int:
+    def topic_sources(self) -> dict[str, str]:
+        """What each topic was last taken over from."""
+        return {row.slug: row.source for row in self._session.execute(select(BankTopic.slug, BankTopic.source))}
+
+    def save_topics(
+        self, topics: Iterable[Topic], *, source: str, checksum: str, at: datetime, overwrite: bool = False
+    ) -> int:
         """Take over the topics as they are given; the bank's new revision.
 
-        Retired is what is no longer there: questions that a topic lost, and topics that the source lost.
+        Retired is what is no longer there: questions that a topic lost, and topics that the source lost, but for
+        questions that were edited (these too, with `overwrite`). An import that changes nothing of a topic makes it no
+        imported one.
         """
         self.lock_bank()
         revision = self._new_revision(source=source, checksum=checksum, at=at)
         given = {topic.slug: topic for topic in topics}
-        self._retire_lost(source, given.keys(), revision)
+        self._retire_lost(source, given.keys(), revision, overwrite=overwrite)
         stored = self._read_topics(given.keys())
         for slug, topic in given.items():
-            if _is_as_given(stored.get(slug), topic):
+            if not _is_as_given(stored.get(slug), topic, overwrite=overwrite):
+                self._save_topic(topic, source, revision, overwrite=overwrite)
+            elif not source.startswith(IMPORTED):
                 self._session.execute(update(BankTopic).where(BankTopic.slug == slug).values(source=source))
-            else:
-                self._save_topic(topic, source, revision)
         return revision
 
     def lock_bank(self) -> None:
@@ -103,16 +115,18 @@ class BankShelf(Transactions):
         self._session.flush()
         return change.id
 
-    def _retire_lost(self, source: str, kept: Collection[str], revision: int) -> None:
+    def _retire_lost(self, source: str, kept: Collection[str], revision: int, *, overwrite: bool) -> None:
         """Ask nothing more of the source's topics that are not kept."""
         lost = select(BankTopic.slug).where(BankTopic.source == source, BankTopic.slug.not_in(kept))
-        asked = BankQuestion.topic.in_(lost), BankQuestion.retired.is_(False)
+        asked = [BankQuestion.topic.in_(lost), BankQuestion.retired.is_(False)]
+        if not overwrite:
+            asked.append(BankQuestion.edited_at.is_(None))
         slugs = self._session.scalars(select(BankQuestion.topic).where(*asked).distinct()).all()
         if slugs:
-            self._session.execute(update(BankQuestion).where(*asked).values(retired=True))
+            self._session.execute(update(BankQuestion).where(*asked).values(retired=True, edited_at=None))
             self._session.execute(update(BankTopic).where(BankTopic.slug.in_(slugs)).values(revision=revision))
 
-    def _save_topic(self, topic: Topic, source: str, revision: int) -> None:
+    def _save_topic(self, topic: Topic, source: str, revision: int, *, overwrite: bool) -> None:
         session = self._session
         session.merge(BankTopic(slug=topic.slug, title=topic.title, source=source, revision=revision))
         session.flush()
@@ -130,7 +144,8 @@ class BankShelf(Transactions):
             for position, concept in enumerate(topic.concepts)
         )
         session.flush()
-        session.execute(update(BankQuestion).where(BankQuestion.topic == topic.slug).values(retired=True))
+        forgotten = {"edited_at": None} if overwrite else {}
+        session.execute(update(BankQuestion).where(BankQuestion.topic == topic.slug).values(retired=True, **forgotten))
         rows = [
             {"id": question.id, "topic": topic.slug, "position": position, **_row(question)}
             for position, question in enumerate(topic.questions)
@@ -215,19 +230,23 @@ def _row(question: Question) -> dict[str, Any]:
         "expected_answers": list(question.expected_answers),
         "keywords": list(question.keywords),
         "retired": question.retired,
+        "edited_at": question.edited_at,
     }
 
 
 _REVISION = select(func.max(BankImport.__table__.c.id))
 
 
-def _is_as_given(stored: Topic | None, given: Topic) -> bool:
+def _is_as_given(stored: Topic | None, given: Topic, *, overwrite: bool) -> bool:
     """Whether a topic is stored as it is given: what is not given is retired already."""
     if stored is None or (stored.title, stored.concepts) != (given.title, given.concepts):
         return False
     kept = [question for question in stored.questions if question.id in given.question_by_id]
-    return kept == list(given.questions) and all(
-        question.retired for question in stored.questions if question.id not in given.question_by_id
+    rest = [question for question in stored.questions if question.id not in given.question_by_id]
+    return (
+        kept == list(given.questions)
+        and [question.edited_at for question in kept] == [question.edited_at for question in given.questions]
+        and all(question.retired and not (overwrite and question.edited_at) for question in rest)
     )
 
 
@@ -252,6 +271,7 @@ def _question(row: Any) -> Question:
         expected_answers=tuple(row.expected_answers),
         keywords=tuple(row.keywords),
         retired=row.retired,
+        edited_at=row.edited_at,
     )
 
 

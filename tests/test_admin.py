@@ -581,6 +581,7 @@ def test_an_imported_topic_can_be_practised_at_once(any_app: Flask, admin: Learn
         "concepts": 2,
         "retired": 0,
         "revision": revision,
+        "kept": [],
     }
     with any_app.app_context():
         assert revision == max(db.session.scalars(select(BankImport.id)))

@@ -1,6 +1,7 @@
 """The question bank in the hands of administrators, over HTTP, on both databases."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,9 +10,9 @@ from flask import Flask
 from api.context import EXTENSION
 from store import Store
 from tests.conftest import Learner, sign_up
-from tests.fakes import WordEncoder
+from tests.fakes import Clock, WordEncoder
 from tests.test_admin import send, sign_up_admin
-from tests.test_commands import CHESS
+from tests.test_commands import CHESS, run
 
 CASTLING = {
     "text": "Which move of two pieces brings a king to safety?",
@@ -61,6 +62,7 @@ def test_the_questions_of_a_topic_are_listed_by_id_without_their_answers(admin: 
         "text": "When is a king in check?",
         "concepts": ["Check"],
         "retired": False,
+        "edited_at": None,
     }
 
 
@@ -121,7 +123,7 @@ def test_what_is_not_in_the_bank_is_not_found(app: Flask, method: str, path: str
 # Editing
 
 
-def test_an_edit_changes_the_question_and_leaves_its_trace(any_app: Flask, admin: Learner) -> None:
+def test_an_edit_changes_the_question_and_leaves_its_trace(any_app: Flask, admin: Learner, clock: Clock) -> None:
     before = revision(any_app)
     reply = put(admin, CASTLING)
     assert reply.status_code == 200, reply.json
@@ -131,6 +133,7 @@ def test_an_edit_changes_the_question_and_leaves_its_trace(any_app: Flask, admin
         "topic": "chess",
         "subtopic": "moves",
         "retired": False,
+        "edited_at": f"{clock.now:%Y-%m-%dT%H:%M:%SZ}",
     }
     assert reply.json["revision"] == before + 1 == revision(any_app)
     assert admin.get(PATH).json["question"] == reply.json["question"]
@@ -188,6 +191,124 @@ def test_a_repeated_edit_under_its_key_has_one_effect(any_app: Flask, admin: Lea
     assert again.json == first.json
     assert again.headers["Idempotency-Replayed"] == "true"
     assert admin.get(PATH).json["question"]["difficulty"] == "easy"
+
+
+# Edits and files
+
+
+@pytest.fixture
+def folder(any_app: Flask, admin: Learner, tmp_path: Path) -> Path:
+    """A folder with the topic draughts, which is loaded."""
+    path = tmp_path / "bank"
+    path.mkdir()
+    draughts(path)
+    assert run(any_app, "questions", "load", str(path)).exit_code == 0
+    return path
+
+
+def draughts(folder: Path, old: str = "", new: str = "") -> None:
+    """The topic's file, with one change."""
+    text = CHESS.replace("chess", "draughts").replace("Chess", "Draughts")
+    assert old in text
+    (folder / "draughts.yaml").write_text(text.replace(old, new) if old else text)
+
+
+DRAUGHTS = "/api/admin/questions/draughts-castling"
+KEPT = (
+    "Left as they are: 1 question of the topic draughts, as administrators edited them (draughts-castling)."
+    " `flask questions load` and `import` take the file's with --overwrite.\n"
+)
+
+
+def test_an_edit_outlives_later_loads_which_say_so_and_what_nobody_edited_follows_its_file(
+    any_app: Flask, admin: Learner, folder: Path
+) -> None:
+    put(admin, CASTLING, DRAUGHTS)
+    draughts(folder, "When is a king in check?", "When is a king under attack?")
+    result = run(any_app, "questions", "load", str(folder))
+    assert (result.exit_code, KEPT in result.output) == (0, True)
+    assert admin.get(DRAUGHTS).json["question"]["text"] == CASTLING["text"]
+    assert admin.get("/api/admin/questions/draughts-check").json["question"]["text"] == "When is a king under attack?"
+    assert "is up to date" in run(any_app, "questions", "load", str(folder)).output
+    forced = run(any_app, "questions", "load", str(folder), "--overwrite")
+    assert "Left as" not in forced.output
+    question = admin.get(DRAUGHTS).json["question"]
+    assert (question["text"], question["edited_at"]) == ("How does a king get to safety in one move?", None)
+
+
+def test_what_was_retired_over_http_stays_retired_and_what_was_restored_is_asked(
+    any_app: Flask, admin: Learner, folder: Path
+) -> None:
+    admin.post(f"{DRAUGHTS}/retire")
+    draughts(folder, "title: Draughts", "title: Dames")
+    assert KEPT in run(any_app, "questions", "load", str(folder)).output
+    assert admin.get(DRAUGHTS).json["question"]["retired"] is True
+    admin.post(f"{DRAUGHTS}/restore")
+    draughts(folder, "  - id: draughts-castling\n", "  - id: draughts-castling\n    retired: true\n")
+    assert KEPT in run(any_app, "questions", "load", str(folder)).output
+    assert admin.get(DRAUGHTS).json["question"]["retired"] is False
+
+
+def test_an_edited_question_whose_topic_has_left_the_folder_is_asked_until_overwritten(
+    any_app: Flask, admin: Learner, folder: Path
+) -> None:
+    put(admin, CASTLING, DRAUGHTS)
+    (folder / "draughts.yaml").rename(folder / "go.yaml")
+    (folder / "go.yaml").write_text(CHESS.replace("chess", "go"))
+    run(any_app, "questions", "load", str(folder))
+    asked = admin.get("/api/admin/questions?retired=false&topic=draughts").json["questions"]
+    assert [question["id"] for question in asked] == ["draughts-castling"]
+    run(any_app, "questions", "load", str(folder), "--overwrite")
+    assert admin.get(DRAUGHTS).json["question"]["retired"] is True
+
+
+def test_an_imported_topic_outlives_later_loads_and_one_that_was_imported_unchanged_follows_its_folder(
+    any_app: Flask, admin: Learner, folder: Path
+) -> None:
+    exported = admin.get("/api/admin/topics/draughts/export").json
+    assert admin.post("/api/admin/questions/import", exported).status_code == 201
+    draughts(folder, "title: Draughts", "title: Dames")
+    assert "Left as" not in run(any_app, "questions", "load", str(folder)).output
+    assert admin.post("/api/admin/questions/import", {**exported, "title": "Jeu de dames"}).status_code == 201
+    draughts(folder, "title: Draughts", "title: Checkers")
+    result = run(any_app, "questions", "load", str(folder))
+    assert "Left as it is: the topic draughts, as administrators imported it." in result.output
+    assert admin.get("/api/admin/topics/draughts/export").json["title"] == "Jeu de dames"
+    run(any_app, "questions", "load", str(folder), "--overwrite")
+    assert admin.get("/api/admin/topics/draughts/export").json["title"] == "Checkers"
+
+
+def test_an_import_keeps_what_was_edited_names_it_and_overwrites_it_where_that_is_wanted(admin: Learner) -> None:
+    put(admin, CASTLING)
+    reply = send(admin, CHESS.replace("When is a king in check?", "When is a king under attack?"))
+    assert (reply.status_code, reply.json["kept"]) == (201, ["chess-castling"])
+    assert admin.get(PATH).json["question"]["text"] == CASTLING["text"]
+    assert admin.get("/api/admin/questions/chess-check").json["question"]["text"] == "When is a king under attack?"
+    details = last_event(admin)["details"]
+    assert (details["kept"], details["overwrite"]) == (1, False)
+    path = "/api/admin/questions/import?overwrite=true"
+    forced = admin.client.post(path, data=CHESS, content_type="application/yaml", headers=admin.headers)
+    assert (forced.status_code, forced.json["kept"]) == (201, [])
+    assert admin.get(PATH).json["question"]["text"] == "How does a king get to safety in one move?"
+    assert last_event(admin)["details"]["overwrite"] is True
+
+
+def test_an_import_over_edits_is_as_wanted_from_the_shell_too(any_app: Flask, admin: Learner, tmp_path: Path) -> None:
+    put(admin, CASTLING)
+    file = tmp_path / "chess.yaml"
+    file.write_text(CHESS)
+    kept = run(any_app, "questions", "import", str(file))
+    assert "as administrators edited them (chess-castling)." in kept.output
+    assert admin.get(PATH).json["question"]["text"] == CASTLING["text"]
+    forced = run(any_app, "questions", "import", str(file), "--overwrite")
+    assert (forced.exit_code, "Left as" in forced.output) == (0, False)
+    assert admin.get(PATH).json["question"]["text"] == "How does a king get to safety in one move?"
+
+
+def test_an_import_that_neither_overwrites_nor_does_not_is_refused(admin: Learner) -> None:
+    path = "/api/admin/questions/import?overwrite=perhaps"
+    reply = admin.client.post(path, data=CHESS, content_type="application/yaml", headers=admin.headers)
+    assert (reply.status_code, reply.json["errors"][0]["pointer"]) == (422, "#/query/overwrite")
 
 
 # Warnings

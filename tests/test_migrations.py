@@ -6,6 +6,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from sqlalchemy.exc import IntegrityError
 
 from config import ROOT
 from database import SEARCH, is_of_the_models
-from models import Attempt, BankConcept, db
+from models import Attempt, BankConcept, BankQuestion, db
 from store import Store
 from tests.conftest import postgres_url
 
@@ -286,6 +287,38 @@ def test_what_was_there_before_the_counters_is_counted_found_and_goes_with_its_a
         downgrade(revision="0002")
         assert {row["key"]: row["body"] for row in rows("idempotency_keys")}["theirs"] == REPLY
         assert len(rows("users")) == 1
+
+
+EDITED = {
+    "topic": "dbms",
+    "subtopic": "locks",
+    "difficulty": "easy",
+    "text": "What is a lock?",
+    "concepts": "[]",
+    "expected_answers": "[]",
+    "keywords": "[]",
+    "position": 0,
+    "retired": False,
+}
+
+
+def test_edits_of_which_the_audit_log_knows_are_marked_unless_a_file_has_written_over_them(empty_app: Flask) -> None:
+    at = ATTEMPT["created_at"]
+    with empty_app.app_context():
+        upgrade(revision="0007")
+        write("bank_topics", slug="dbms", title="Databases", source="questions/")
+        sources = ("questions/", "question/dbms", "questions/", "import/oop", "question/dbms", "question/dbms")
+        for number, source in enumerate(sources, start=1):
+            write("bank_imports", id=number, at=at, source=source, checksum="0")
+        for question, action, revision in (("old", "edit", 2), ("new", "edit", 5), ("gone", "retire", 6)):
+            write("bank_questions", id=question, **EDITED)
+            details = f'{{"question": "{question}", "revision": {revision}}}'
+            write("audit_events", at=at, action=f"{action}_question", topic="dbms", details=details)
+        write("bank_questions", id="plain", **EDITED)
+        upgrade()
+        marked = {question.id: question.edited_at for question in db.session.query(BankQuestion)}
+        assert {name for name, edited_at in marked.items() if edited_at} == {"new", "gone"}
+        assert marked["new"] == datetime(2026, 3, 3, 14, 30, tzinfo=UTC)
 
 
 def test_without_the_right_to_extensions_postgresql_searches_without_an_index(

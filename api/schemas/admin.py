@@ -103,6 +103,15 @@ class AuditLogSchema(Schema):
     next_cursor = fields.String(required=True, allow_none=True)
 
 
+class ImportQuerySchema(Schema):
+    overwrite = fields.Boolean(
+        load_default=False,
+        truthy={"true"},
+        falsy={"false"},
+        metadata={"description": "Whether the file's questions replace those that were edited by themselves, too"},
+    )
+
+
 class ImportedTopicSchema(Schema):
     topic = fields.String(required=True)
     title = fields.String(required=True)
@@ -110,6 +119,10 @@ class ImportedTopicSchema(Schema):
     concepts = fields.Integer(required=True)
     retired = fields.Integer(required=True, metadata={"description": "Questions that are no longer asked"})
     revision = fields.Integer(required=True, metadata={"description": "The question bank's new revision"})
+    kept = names(
+        required=True,
+        metadata={"description": "Questions that were edited by themselves and stay so, though the file differs"},
+    )
     warnings = warnings_field()
 
 

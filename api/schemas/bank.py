@@ -4,7 +4,7 @@ from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, post_dump, validate
 
-from api.schemas.fields import DIFFICULTIES, MAX_TOPIC_CHARACTERS, Words, names
+from api.schemas.fields import DIFFICULTIES, MAX_TOPIC_CHARACTERS, UtcTime, Words, names
 from question_bank import SLUG
 
 PLACE = "^([a-z0-9]+(?:[_-][a-z0-9]+)*)?$"
@@ -44,6 +44,11 @@ class ListedQuestionSchema(Schema):
     text = fields.String(required=True)
     concepts = names(required=True)
     retired = fields.Boolean(required=True)
+    edited_at = UtcTime(
+        required=True,
+        allow_none=True,
+        metadata={"description": "When it was last edited, retired or restored by itself: files change it no more"},
+    )
 
 
 class BankPageSchema(Schema):
