@@ -22,6 +22,9 @@ from store import IMPORTED, AuditEntry, LevelCount, MissedConcept, NotFound, Pag
 ROLE_ACTION = "change_role"
 IMPORT_ACTION = "import_questions"
 MISSED_CONCEPTS_SHOWN = 5
+MAX_WARNINGS = 1_000
+"""Of a file: a mebibyte can lack a quarter of a million things."""
+
 
 Batches = Callable[[Sequence[str]], Iterable[Sequence[str]]]
 """How texts are handed to the model: at once, or in steps that somebody watches."""
@@ -48,7 +51,7 @@ class Stats:
 
 @dataclass(frozen=True, kw_only=True)
 class BankFile:
-    """One topic's file; problems name it."""
+    """One topic's file; problems name it. One that came without a name has an empty one."""
 
     name: str
     text: str
@@ -313,7 +316,7 @@ def keep_readings(encoder: ModelEncoder, store: Store, batches: Iterable[Sequenc
 def _read(
     files: Iterable[BankFile], bank: QuestionBank, look: Look = no_look
 ) -> tuple[list[Topic], list[tuple[BankProblem, ...]]]:
-    """The topics of all files, and what `look` says of each; raises `InvalidBank` with the problems of all of them.
+    """The topics of all files, and what their readers and `look` say of each; raises `InvalidBank` with all problems.
 
     The lines of a file are needed for that only, and forgotten: they take ten times the room of its topic.
     """
@@ -326,12 +329,20 @@ def _read(
             lines = file.document.lines
             topic = checked_topic(lines, file.document.values, taken, owners=bank.owners)
             topics.append(topic)
-            warnings.append(tuple(look(ReadTopic(topic=topic, lines=lines))))
+            warnings.append(_bounded([*file.document.notices, *look(ReadTopic(topic=topic, lines=lines))]))
         except InvalidBank as error:
             problems.extend(error.problems)
     if problems:
         raise InvalidBank(problems)
     return topics, warnings
+
+
+def _bounded(warnings: Sequence[BankProblem]) -> tuple[BankProblem, ...]:
+    """The first warnings, and how many more there are."""
+    if len(warnings) <= MAX_WARNINGS:
+        return tuple(warnings)
+    rest = f"There are {len(warnings) - MAX_WARNINGS} more warnings."
+    return (*warnings[:MAX_WARNINGS], BankProblem(warnings[0].file, 0, rest))
 
 
 def _lost(topic: Topic, bank: QuestionBank) -> int:

@@ -1,6 +1,6 @@
 """Administration over HTTP: learners, figures over all of them, roles, the audit log, questions."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import wraps
 from typing import Any, TypeVar
@@ -43,7 +43,18 @@ View = TypeVar("View", bound=Callable[..., Any])
 
 USER = f"/users/<int(max={2**63 - 1}):user_id>"
 MAX_BANK_FILE_BYTES = 1024 * 1024
-YAML_TYPES = ("application/yaml", "text/yaml", "application/x-yaml")
+MEDIA_TYPES = {
+    "application/json": Format.JSON,
+    "application/yaml": Format.YAML,
+    "text/yaml": Format.YAML,
+    "application/x-yaml": Format.YAML,
+    "text/csv": Format.CSV,
+    "application/xml": Format.XML,
+    "text/xml": Format.XML,
+    "text/x-gift": Format.GIFT,
+}
+EDITS = (Format.JSON, Format.YAML)
+"""Formats of a single question."""
 
 
 def versions_of(user_id: int) -> object:
@@ -51,14 +62,18 @@ def versions_of(user_id: int) -> object:
     return services().store.mastery_versions(services().store.user(user_id).id)
 
 
-def bank_body(schema: type[Schema], description: str) -> dict[str, Any]:
-    """The documentation of a body in one of the bank's formats."""
-    content = {media_type: {"schema": schema} for media_type in ("application/json", YAML_TYPES[0])}
+def bank_body(schema: type[Schema], description: str, *, formats: Sequence[Format] = EDITS) -> dict[str, Any]:
+    """The documentation of a body in one of these formats of the bank; one that is no object is a text."""
+    usual = {read_as: media_type for media_type, read_as in reversed(MEDIA_TYPES.items())}
+    content = {usual[read_as]: {"schema": schema if read_as in EDITS else {"type": "string"}} for read_as in formats}
     return {"required": True, "description": description, "content": content}
 
 
 BANK_FILE = bank_body(
-    TopicFileSchema, "One topic's file, as in `questions/`. Any problem, listed by line, and nothing is changed."
+    TopicFileSchema,
+    "One topic's file: YAML, JSON or CSV, or an export of Moodle's (XML, GIFT). Any problem, listed by line, and"
+    " nothing is changed.",
+    formats=(*EDITS, Format.CSV, Format.XML, Format.GIFT),
 )
 
 
@@ -167,12 +182,13 @@ def audit(query: dict[str, Any]) -> Any:
 def import_questions(query: dict[str, Any]) -> Any:
     """Take over a topic from its file, all or nothing; its questions that are not in the file are retired.
 
-    Questions that were edited by themselves stay as they are (`kept`), unless `overwrite` is wanted. `warnings` are
-    what the quality gates complain of; they refuse nothing.
+    Questions that were edited by themselves stay as they are (`kept`), unless `overwrite` is wanted. `warnings` say
+    what of an export of Moodle's was left out or assumed, and what the quality gates complain of; they refuse nothing.
     """
     look = services().authoring.warnings
+    file = bank_file(tuple(Format), name=query["file"], read_as=query.get("format"))
     [done] = services().administration.import_questions(
-        [bank_file()], actor_id=learner().id, overwrite=query["overwrite"], look=look
+        [file], actor_id=learner().id, overwrite=query["overwrite"], look=look
     )
     return done
 
@@ -193,14 +209,19 @@ def _event(entry: AuditEntry) -> dict[str, Any]:
     }
 
 
-def bank_file() -> BankFile:
-    """The request's body; raises what a body of another type, broken JSON or text that is not UTF-8 deserves."""
-    if not request.is_json and request.mimetype not in YAML_TYPES:
-        raise UnsupportedMediaType("Send the file as application/yaml or application/json.")
+def bank_file(formats: Sequence[Format] = EDITS, *, name: str = "", read_as: Format | None = None) -> BankFile:
+    """The request's body, in the format of its media type unless `read_as` names another.
+
+    Raises what a body of another type, broken JSON or text that is not UTF-8 deserves.
+    """
+    chosen = read_as or (Format.JSON if request.is_json else MEDIA_TYPES.get(request.mimetype))
+    if chosen not in formats:
+        names = [media_type for media_type, known in MEDIA_TYPES.items() if known in formats]
+        raise UnsupportedMediaType(f"Send the file as {', '.join(names[:-1])} or {names[-1]}.")
     content = whole_body(request)
-    if request.is_json:
+    if chosen is Format.JSON:
         _expect_json(content)
-    return BankFile.of("body", content, Format.JSON if request.is_json else Format.YAML)
+    return BankFile.of(name, content, chosen)
 
 
 def _expect_json(content: bytes) -> None:

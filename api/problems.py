@@ -31,6 +31,9 @@ PROBLEM_TYPE = "application/problem+json"
 DATABASE_RETRY_SECONDS = 5
 STORAGE_RETRY_SECONDS = 60
 LIMIT_RETRY_SECONDS = 60
+PROBLEMS_TOLD = 1_000
+"""Of a bank file: nobody reads more, and a mebibyte can hold half a million."""
+
 LIMITER = "gradus.limiter"
 """Where the application keeps its limiter: its views know it by weak reference only."""
 
@@ -206,12 +209,12 @@ def _handle_domain_error(error: Exception) -> Response:
 
 
 def _handle_invalid_bank(error: InvalidBank) -> Response:
-    problems = [{"line": found.line, "message": found.message} for found in error.problems]
-    errors = [
-        {"pointer": f"#/lines/{found.line}", "code": "invalid", "detail": found.message} for found in error.problems
-    ]
-    kind, count = KINDS[InvalidBank], "a problem" if len(errors) == 1 else f"{len(errors)} problems"
-    detail = f"The question bank was not changed: the file has {count}."
+    told, count = error.problems[:PROBLEMS_TOLD], len(error.problems)
+    problems = [{"line": found.line, "message": found.message} for found in told]
+    errors = [{"pointer": f"#/lines/{found.line}", "code": "invalid", "detail": found.message} for found in told]
+    kind, number = KINDS[InvalidBank], "a problem" if count == 1 else f"{count} problems"
+    rest = f" These are the first {PROBLEMS_TOLD}." if count > PROBLEMS_TOLD else ""
+    detail = f"The question bank was not changed: the file has {number}.{rest}"
     return problem(kind.status, detail, name=kind.name, errors=errors, members={"problems": problems})
 
 

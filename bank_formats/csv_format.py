@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -115,10 +116,10 @@ class _Reader:
             self._complain(line, f"This is not CSV: {error}.")
 
     def _check_header(self, line: int, columns: Sequence[str]) -> None:
-        for at, name in enumerate(columns):
-            if name and name in columns[:at]:
+        for name, times in Counter(filter(None, columns)).items():
+            if times > 1:
                 self._complain(line, f"The column {name!r} stands twice.")
-            elif name and name != "kind" and name not in _SINGLE and not _COLUMN.match(name):
+            elif name != "kind" and name not in _SINGLE and not _COLUMN.match(name):
                 self._complain(line, f"There is no column {name!r} in a bank file.")
         if "kind" not in columns:
             self._complain(line, "The column 'kind' is missing: topic, concept or question.")

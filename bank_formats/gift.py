@@ -1,9 +1,11 @@
 """Questions in Moodle's GIFT: essays and short answers of a text file."""
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import pairwise
+from functools import cached_property
+from itertools import accumulate, pairwise
 
 from bank_formats.documents import Document
 from bank_formats.markup import Unsayable, plain_text
@@ -14,7 +16,9 @@ COMMENT = "//"
 BLANK = "_____"
 """What stands in a question where its answer stood."""
 
-LABEL = re.compile(r"(?<!\\)\[(id|tag):((?:[^\]\\]|\\.)*)\]")
+LABEL = re.compile(r"(?<!\\)\[(id|tag):((?:[^\]\\]|\\.)*)(\]|\Z)")
+"""One that is not closed is taken to the end, and is none: so each is looked at once."""
+
 FORMAT = re.compile(r"\s*\[(html|markdown|plain|moodle)\]")
 WEIGHT = re.compile(r"%(-?\d+(?:\.\d+)?)%")
 TRUTH = re.compile(r"(?:T|F|TRUE|FALSE)\s*(?:#|\Z)", re.IGNORECASE)
@@ -27,14 +31,19 @@ class Block:
     lines: tuple[tuple[int, str], ...]
     comments: tuple[tuple[int, str], ...]
 
-    @property
+    @cached_property
     def text(self) -> str:
         """The lines as one text."""
         return "\n".join(line for _, line in self.lines)
 
+    @cached_property
+    def _starts(self) -> list[int]:
+        """Where each line begins in the text."""
+        return [0, *accumulate(len(line) + 1 for _, line in self.lines)]
+
     def line(self, position: int) -> int:
         """The number of the line in which a position of the text lies."""
-        return self.lines[self.text.count("\n", 0, position)][0]
+        return self.lines[min(bisect_right(self._starts, position), len(self.lines)) - 1][0]
 
     @property
     def start(self) -> int:
@@ -82,7 +91,7 @@ class _Reader(PlatformReader):
     def take(self, block: Block) -> None:
         """Take over a question or a category, or say why not."""
         if not block.lines:
-            if any(LABEL.search(comment) for _, comment in block.comments):
+            if any(_labels(block.comments)):
                 self._notice(block.start, "Left out: these tags stand before no question.")
         elif block.text.startswith(CATEGORY):
             self._category = categories(block.text.removeprefix(CATEGORY))
@@ -188,8 +197,9 @@ def _places(text: str, sign: str) -> Iterator[int]:
 def _labels(comments: Iterable[tuple[int, str]]) -> Iterator[tuple[str, Placed]]:
     """Ids and tags, which Moodle writes into comments."""
     for number, comment in comments:
-        for kind, text in LABEL.findall(comment):
-            yield kind, Placed(text=re.sub(r"\\(.)", r"\1", text).strip(), line=number)
+        for kind, text, end in LABEL.findall(comment):
+            if end:
+                yield kind, Placed(text=re.sub(r"\\(.)", r"\1", text).strip(), line=number)
 
 
 def _shown(text: str) -> str:

@@ -18,7 +18,11 @@ BLOCKS = frozenset(
 )
 
 
-CONDITION = re.compile(r"<!\[(?:if|endif)\b[^>-]*>", re.IGNORECASE)
+MAX_CHARACTERS = 50_000
+"""Of HTML, whose markup takes more room than its words: a text of the bank has up to 4,000."""
+
+COMMENT = re.compile(r"<!--(?:-?>|.*?-->)", re.DOTALL)
+CONDITION = re.compile(r"<!\[(?:if|endif)\b[^<>-]*>", re.IGNORECASE)
 """What word processors leave behind."""
 
 SECTION = re.compile(r"<!\[")
@@ -34,10 +38,24 @@ def plain_text(html: str) -> str:
 
     What looks like a tag but is none of HTML's (`List<int>`) is kept.
     """
+    if len(html) > MAX_CHARACTERS:
+        raise Unsayable(f"a text has more than {MAX_CHARACTERS:,} characters")
     words = _Words()
-    words.feed(SECTION.sub("&lt;![", CONDITION.sub(" ", html)))
+    words.feed(_closed(SECTION.sub("&lt;![", CONDITION.sub(" ", _without_comments(html)))))
     words.close()
     return " ".join("".join(words.parts).split())
+
+
+def _without_comments(html: str) -> str:
+    """HTML without its comments; one that does not end is text."""
+    end = html.rfind("-->") + 3 if "-->" in html else 0
+    return COMMENT.sub("", html[:end]) + html[end:].replace("<!--", "&lt;!--")
+
+
+def _closed(html: str) -> str:
+    """HTML in which every tag ends, and what does not is text: the parser would look for each end anew, and in vain."""
+    end = html.rfind(">") + 1
+    return html[:end] + html[end:].replace("<", "&lt;")
 
 
 class _Words(HTMLParser):

@@ -65,7 +65,7 @@ class PlatformReader:
 def _document(file: str, questions: Sequence[PlatformQuestion], notices: Iterable[BankProblem]) -> Document:
     """The bank file that these questions make; raises `InvalidBank` where they make none.
 
-    Without a category the topic is named as the file is.
+    Without a category the topic is named as the file is, if it has a name.
     """
     notices = list(notices)
     usable: list[PlatformQuestion] = []
@@ -78,6 +78,8 @@ def _document(file: str, questions: Sequence[PlatformQuestion], notices: Iterabl
     if not usable:
         raise InvalidBank([BankProblem(file, 1, "No question of this file can be used."), *notices])
     title, strangers = _title(file, usable)
+    if not title:
+        strangers = [BankProblem(file, usable[0].line, "No category names the topic, and the file has no name.")]
     if strangers:
         raise InvalidBank([*strangers, *notices])
     builder = _Builder(file, title)

@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from io import BytesIO
@@ -27,6 +28,7 @@ from tests.test_commands import CHESS, DESCRIPTIONS
 NOBODY = 2**53
 REASON = "The questions were wrong."
 READS = ("/api/admin/users", "/api/admin/users/1/progress", "/api/admin/stats", "/api/admin/audit")
+DBMS_QUESTION = "dbms-transactions-half-done-transfer"
 WRITES = ("/api/admin/users/1/reset_mastery", "/api/admin/users/1/role", "/api/admin/questions/import")
 
 
@@ -753,9 +755,166 @@ def test_json_that_is_no_topic_is_422(app: Flask, body: str) -> None:
     assert reply.json["problems"]
 
 
-@pytest.mark.parametrize("content_type", ["text/plain", "multipart/form-data", "", "application/xml"])
+@pytest.mark.parametrize("content_type", ["text/plain", "multipart/form-data", "", "text/html"])
 def test_another_content_type_is_refused(app: Flask, content_type: str) -> None:
     assert send(sign_up_admin(app), CHESS, content_type).status_code == 415
+
+
+def send_as(admin: Learner, body: str, query: str, content_type: str = "") -> TestResponse:
+    path = f"/api/admin/questions/import?{query}"
+    return admin.client.post(path, data=body, content_type=content_type, headers=admin.headers)
+
+
+SHEET = """\
+kind;topic;title;name;subtopic;id;difficulty;text;concept_1;expected_answer_1
+topic;chess;Chess;;;;;;;
+concept;;;Check;rules;;;;;
+question;;;;rules;chess-check;easy;When is a king in check?;Check;When an enemy piece attacks its square.
+"""
+QUIZ = """\
+<?xml version="1.0"?>
+<quiz>
+  <question type="category"><category><text>$course$/top/Chess/Rules</text></category></question>
+  <question type="essay">
+    <name><text>Check</text></name>
+    <questiontext format="html"><text><![CDATA[<p>When is a <b>king</b> in check?</p>]]></text></questiontext>
+    <graderinfo format="html"><text>When an enemy piece attacks its square.</text></graderinfo>
+    <tags><tag><text>difficulty:easy</text></tag></tags>
+  </question>
+  <question type="truefalse"><name><text>So</text></name></question>
+</quiz>
+"""
+GIFT = """\
+$CATEGORY: Chess/Rules
+
+// [tag:difficulty:easy]
+::Check::When is a king in check? {=When an enemy piece attacks its square.}
+
+::So::Is it so? {T}
+"""
+OTHERS = {"text/csv": SHEET, "application/xml": QUIZ, "text/xml": QUIZ, "text/x-gift": GIFT}
+
+
+@pytest.mark.parametrize("content_type", OTHERS)
+def test_a_sheet_or_a_quiz_is_imported_by_its_media_type(any_app: Flask, admin: Learner, content_type: str) -> None:
+    reply = send(admin, OTHERS[content_type], content_type)
+    assert reply.status_code == 201, reply.json
+    assert (reply.json["topic"], reply.json["title"], reply.json["questions"]) == ("chess", "Chess", 1)
+    with any_app.app_context():
+        [question] = Store().bank().topic("chess").questions
+    assert (question.id, question.text) == ("chess-check", "When is a king in check?")
+    assert question.expected_answers == ("When an enemy piece attacks its square.",)
+
+
+@pytest.mark.parametrize(("name", "body"), [("csv", SHEET), ("xml", QUIZ), ("gift", GIFT), ("yaml", CHESS)])
+def test_a_format_that_is_named_counts_whatever_the_media_type_says(app: Flask, name: str, body: str) -> None:
+    admin = sign_up_admin(app)
+    for content_type in ("", "text/plain", "application/octet-stream", "application/json"):
+        assert send_as(admin, body, f"format={name}", content_type).status_code == 201
+    assert send_as(admin, body, "format=docx").status_code == 422
+
+
+def test_what_was_left_out_of_a_quiz_or_assumed_is_told_with_its_line(app: Flask) -> None:
+    admin = sign_up_admin(app)
+    for body, content_type, concept, other in ((QUIZ, "text/xml", 4, 10), (GIFT, "text/x-gift", 4, 6)):
+        told = send(admin, body, content_type).json["warnings"]
+        warnings = {one["message"]: one.get("line") for one in told}
+        assert warnings["No tag concept:NAME: its name 'Check' is its concept."] == concept
+        assert other in [line for message, line in warnings.items() if message.startswith("Left out: ")]
+        assert any(message.startswith("'Check' is probed by 1 questions") for message in warnings)
+
+
+@pytest.mark.parametrize(
+    ("content_type", "old", "new", "line", "message"),
+    [
+        ("text/csv", "easy", "mild", 4, "questions.0.difficulty: Must be one of: easy, medium, hard."),
+        ("text/csv", "kind;", "sort;", 1, "The column 'kind' is missing: topic, concept or question."),
+        ("text/csv", "chess-check", DBMS_QUESTION, 4, f"The question id {DBMS_QUESTION!r} belongs to the topic"),
+        ("text/xml", "difficulty:easy", "difficulty:mild", 8, "questions.0.difficulty: Must be one of: easy, medium,"),
+        ("text/xml", "</quiz>", "", 12, "This is not XML: no element found."),
+        ("text/xml", "<quiz>", "<!DOCTYPE quiz><quiz>", 2, "Document types and entities are not used here."),
+        ("text/x-gift", "difficulty:easy", "difficulty:mild", 3, "questions.0.difficulty: Must be one of:"),
+        ("text/x-gift", "{=When", "{~When", 4, "Left out: a question with choices."),
+    ],
+)
+def test_the_problems_of_a_sheet_or_a_quiz_are_told_with_their_lines_and_nothing_is_changed(
+    any_app: Flask, admin: Learner, content_type: str, old: str, new: str, line: int, message: str
+) -> None:
+    assert old in OTHERS[content_type]
+    reply = send(admin, OTHERS[content_type].replace(old, new, 1), content_type)
+    assert (reply.status_code, reply.json["type"]) == (422, "urn:gradus:problem:invalid-bank")
+    assert any(one["line"] == line and one["message"].startswith(message) for one in reply.json["problems"]), reply.json
+    with any_app.app_context():
+        assert "chess" not in Store().bank().topics
+
+
+BOMB = """\
+<?xml version="1.0"?>
+<!DOCTYPE quiz [
+  <!ENTITY a "aaaaaaaaaa"> <!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;"> <!ENTITY c SYSTEM "file:///etc/passwd">
+]>
+<quiz><question type="essay"><name><text>&b;&c;</text></name></question></quiz>
+"""
+
+
+@pytest.mark.parametrize("body", [BOMB, "<quiz>" * 5_000, "<quiz " * 5_000, f"<quiz>{'<question/>' * 5_000}"])
+def test_xml_that_means_harm_is_refused(app: Flask, body: str) -> None:
+    reply = send(sign_up_admin(app), body, "application/xml")
+    assert reply.status_code == 422
+    assert "passwd" not in reply.text
+
+
+@pytest.mark.parametrize("content_type", OTHERS)
+def test_sheets_and_quizzes_are_bounded_in_size_and_in_utf_8(app: Flask, content_type: str) -> None:
+    admin = sign_up_admin(app)
+    assert send(admin, OTHERS[content_type] + "\n" * 1024 * 1024, content_type).status_code == 413
+    reply = send(admin, OTHERS[content_type].encode("utf-16"), content_type)
+    assert (reply.status_code, reply.json["problems"][0]["line"]) == (422, 1)
+
+
+SLOW = {
+    "a header of many columns": ("text/csv", "kind," + "a," * 500_000),
+    "many answers": ("text/x-gift", "::n::q {" + "=%50%a\n" * 100_000 + "}"),
+    "labels that do not end": ("text/x-gift", "// " + "[id:" * 250_000 + "\n::n::q {}"),
+    "tags that do not end": ("text/x-gift", "::n::[html]" + "<a " * 16_000 + "{}"),
+    "comments that do not end": ("text/x-gift", "::n::[html]" + "<!--" * 12_000 + "{}"),
+    "conditions that do not end": ("text/x-gift", "::n::[html]" + "<![if " * 8_000 + "{}"),
+}
+
+
+@pytest.mark.parametrize("name", SLOW)
+def test_no_file_keeps_its_reader_busy(app: Flask, name: str) -> None:
+    content_type, body = SLOW[name]
+    started = time.process_time()
+    assert send(sign_up_admin(app), body, content_type).status_code == 422
+    assert time.process_time() - started < 20, "linear readers need a second or two; others need minutes"
+
+
+def test_of_very_many_problems_the_first_are_told_and_the_number_of_all(app: Flask) -> None:
+    reply = send(sign_up_admin(app), "kind\n" + "x\n" * 2_000, "text/csv")
+    assert (reply.status_code, len(reply.json["problems"]), len(reply.json["errors"])) == (422, 1_000, 1_000)
+    assert "the file has 2000 problems. These are the first 1000." in reply.json["detail"]
+
+
+def test_a_quiz_without_a_category_takes_its_topic_from_the_name_of_its_file(app: Flask) -> None:
+    admin = sign_up_admin(app)
+    quiz = GIFT.removeprefix("$CATEGORY: Chess/Rules\n\n")
+    nameless = send(admin, quiz, "text/x-gift")
+    assert nameless.status_code == 422
+    assert {"line": 2, "message": "No category names the topic, and the file has no name."} in nameless.json["problems"]
+    reply = send_as(admin, quiz, "format=gift&file=Chess.gift")
+    assert (reply.status_code, reply.json["topic"], reply.json["title"]) == (201, "chess", "Chess")
+
+
+def test_a_repeated_import_under_its_key_is_one_of_its_query_too(app: Flask) -> None:
+    admin = sign_up_admin(app)
+    headers = {**admin.headers, "Idempotency-Key": "once"}
+    replies = [
+        admin.client.post(f"/api/admin/questions/import?format={name}", data=SHEET, headers=headers)
+        for name in ("csv", "csv", "gift")
+    ]
+    assert [reply.status_code for reply in replies] == [201, 201, 422]
+    assert (replies[0].json, replies[2].json["status"]) == (replies[1].json, 422)
 
 
 def test_a_bank_file_may_have_a_mebibyte_and_no_more(app: Flask) -> None:

@@ -21,6 +21,9 @@ post_hooks: []
 package_name_override: gradus_client
 content_type_overrides:
   application/yaml: application/json
+  text/csv: application/octet-stream
+  application/xml: application/octet-stream
+  text/x-gift: application/octet-stream
 """
 FUZZER = ROOT / "tests" / "contract"
 ADMIN = "root@example.com"

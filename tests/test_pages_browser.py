@@ -275,6 +275,15 @@ def test_an_import_shows_its_problems_by_line(visit: Callable[..., Visitor]) -> 
     assert selected == "extra: 1"
 
 
+def test_a_sheet_is_imported_as_what_the_name_of_its_file_says(visit: Callable[..., Visitor]) -> None:
+    page = visit().signed_in("root").open("/admin/questions")
+    sheet = {"name": "chess.csv", "mimeType": "text/csv", "buffer": b"kind,topic,title\ntopic,chess,Chess\nconcpet,,\n"}
+    page.get_by_label("A file").set_input_files(sheet)
+    page.get_by_role("button", name="Import").click()
+    see(page, "The kind 'concpet' is not topic, concept or question.")
+    page.get_by_role("button", name="Line 3").click()
+
+
 def test_a_round_with_the_keyboard_alone(visit: Callable[..., Visitor], service: Service) -> None:
     registered(service, "typist")
     visitor = visit()

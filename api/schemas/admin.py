@@ -10,6 +10,7 @@ from api.schemas.bank import warnings_field
 from api.schemas.fields import PLACES, Rounded, UtcTime, Words, YesOrNo, names
 from api.schemas.mastery import ProgressSchema, ResetRequestSchema
 from api.schemas.pages import PageQuerySchema
+from bank_formats import Format
 from resets import MAX_REASON, MIN_REASON
 
 NOT_BLANK = r"[\s\S]*\S"
@@ -104,6 +105,16 @@ class AuditLogSchema(Schema):
 
 
 class ImportQuerySchema(Schema):
+    format = fields.Enum(
+        Format,
+        by_value=True,
+        metadata={"description": "The file's format; by default, its media type says it", "type": "string"},
+    )
+    file = Words(
+        load_default="",
+        validate=validate.Length(max=255),
+        metadata={"description": "The file's name: it names the topic where an export of Moodle's has no category"},
+    )
     overwrite = fields.Boolean(
         load_default=False,
         truthy={"true"},

@@ -146,21 +146,26 @@ function event(one) {
 	);
 }
 
+/** By the end of a file's name; of others the content tells. */
+const TYPES = { csv: "text/csv", xml: "application/xml", gift: "text/x-gift" };
+
 export const questions = {
 	load: () => get("/api/topics"),
 	draw({ topics }, place) {
 		const text = h("textarea.file", { name: "file", rows: 14, spellcheck: "false", required: true });
-		const chosen = h("input", { type: "file", accept: ".yaml,.yml,.json,application/json,application/yaml" });
+		const chosen = h("input", { type: "file", accept: ".yaml,.yml,.json,.csv,.xml,.gift" });
 		chosen.addEventListener("change", async () => {
 			if (chosen.files[0]) text.value = await chosen.files[0].text();
 		});
 		const result = h("div", { role: "status" });
 		const send = async () => {
 			result.replaceChildren();
-			const type = text.value.trimStart().startsWith("{") ? "application/json" : "application/yaml";
+			const file = chosen.files[0]?.name ?? "";
+			const type = TYPES[file.split(".").pop().toLowerCase()] ?? (text.value.trimStart().startsWith("{") ? "application/json" : "application/yaml");
 			try {
-				const done = await call("POST", "/api/admin/questions/import", { body: text.value, type, key: newKey() });
-				result.replaceChildren(h("p.good-note", `${done.title}: ${plural(done.questions, "question")}, ${plural(done.concepts, "concept")}, ${done.retired} retired. The bank is at revision ${done.revision}.`));
+				const done = await call("POST", to("/api/admin/questions/import", { file }), { body: text.value, type, key: newKey() });
+				const kept = done.kept.length ? h("p.muted", `As administrators edited them, and not as the file has them: ${done.kept.join(", ")}.`) : "";
+				result.replaceChildren(h("p.good-note", `${done.title}: ${plural(done.questions, "question")}, ${plural(done.concepts, "concept")}, ${done.retired} retired. The bank is at revision ${done.revision}.`), kept);
 				say("The questions were taken over.", "good");
 			} catch (error) {
 				if (!(error instanceof Problem && error.problems)) throw error;
@@ -171,7 +176,7 @@ export const questions = {
 			heading("Questions"),
 			tabs("/admin/questions"),
 			h("p.muted", `In the bank: `, topics.map((topic, index) => `${index ? ", " : ""}${topic.title} (${topic.questions})`)),
-			h("section.card", h("h2", "Import a topic"), form([field("A file", chosen), field("Its content", text, { hint: "One topic, YAML or JSON. All or nothing: with any problem nothing is changed." })], send, { label: "Import" }), result),
+			h("section.card", h("h2", "Import a topic"), form([field("A file", chosen), field("Its content", text, { hint: "One topic, YAML, JSON or CSV, or an export of Moodle's (XML, GIFT). All or nothing: with any problem nothing is changed." })], send, { label: "Import" }), result),
 		];
 	},
 };
