@@ -13,6 +13,7 @@ from marshmallow import Schema, ValidationError, fields, validate
 from mastery import Difficulty
 from question_bank import (
     InvalidBank,
+    Lines,
     ProbeSchema,
     Question,
     Topic,
@@ -110,26 +111,33 @@ class _FileSchema(Schema):
 def load_challenges(folder: Path, topics: Iterable[Topic]) -> list[Challenge]:
     """The challenges of a folder of `*.yaml` files; raises `InvalidBank` with the problems of all files together."""
     by_slug = {topic.slug: topic for topic in topics}
-    taken = {
-        question.id: f"the questions of the topic {topic.slug}"
-        for topic in by_slug.values()
-        for question in topic.questions
-    }
-    files = read_folder(folder, lambda text, file: parse_challenges(text, file, by_slug, taken))
+    taken = ids_of_questions(by_slug.values())
+    files = read_folder(folder, lambda text, file: checked_challenges(*read_document(text, file), by_slug, taken))
     return list(chain.from_iterable(files))
 
 
-def parse_challenges(text: str, file: str, topics: Mapping[str, Topic], taken: dict[str, str]) -> tuple[Challenge, ...]:
-    """The challenges that a file holds; raises `InvalidBank` with every problem and its line.
+def ids_of_questions(topics: Iterable[Topic]) -> dict[str, str]:
+    """The ids that no challenge can have, and where they stand."""
+    return {question.id: f"the questions of the topic {topic.slug}" for topic in topics for question in topic.questions}
+
+
+def holds_challenges(values: Any) -> bool:
+    """Whether the values of a file are meant as challenges, and not as a topic."""
+    return isinstance(values, dict) and "challenges" in values
+
+
+def checked_challenges(
+    lines: Lines, values: Any, topics: Mapping[str, Topic], taken: dict[str, str]
+) -> tuple[Challenge, ...]:
+    """The challenges that the values of a file make; raises `InvalidBank` with every problem and its line.
 
     `topics` by slug. `taken` says where ids already stand; those of this file are added to it.
     """
-    lines, values = read_document(text, file)
     try:
         items = _FileSchema().load(values)["challenges"]
     except ValidationError as error:
         raise InvalidBank(lines.problems(error.messages)) from None
-    found = [*_repeated_ids(items, file, taken), *_unfit_challenges(items, topics)]
+    found = [*_repeated_ids(items, lines.file, taken), *_unfit_challenges(items, topics)]
     if found:
         raise InvalidBank(lines.problem(path, message) for path, message in found)
     return tuple(_challenge(item) for item in items)
