@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Executable, delete, func, select, text, update
+from sqlalchemy import Executable, bindparam, delete, func, select, text, update
 
 from mastery import Difficulty
 from models import BankConcept, BankImport, BankQuestion, BankTopic, ExpectedVector
@@ -19,6 +19,11 @@ it does not know."""
 
 READINGS_PER_QUERY = 500
 """Databases bound the number of parameters of a statement."""
+
+_VECTORS = ExpectedVector.__table__
+_KEPT = select(_VECTORS.c.text_key, _VECTORS.c.vector, _VECTORS.c.spans).where(
+    _VECTORS.c.fingerprint == bindparam("fingerprint"), _VECTORS.c.text_key.in_(bindparam("keys", expanding=True))
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -192,11 +197,9 @@ class BankShelf(Transactions):
         """The kept readings of one model among those of the keys."""
         found: dict[str, tuple[bytes, bytes]] = {}
         for start in range(0, len(keys), READINGS_PER_QUERY):
-            query = select(ExpectedVector.text_key, ExpectedVector.vector, ExpectedVector.spans).where(
-                ExpectedVector.fingerprint == fingerprint,
-                ExpectedVector.text_key.in_(keys[start : start + READINGS_PER_QUERY]),
-            )
-            found.update((row.text_key, (row.vector, row.spans)) for row in self._session.execute(query))
+            values = {"fingerprint": fingerprint, "keys": keys[start : start + READINGS_PER_QUERY]}
+            with self.reading() as connection:
+                found.update((key, (vector, spans)) for key, vector, spans in connection.execute(_KEPT, values))
         self.release()  # what follows is slow: the texts that were not found are encoded
         return found
 
