@@ -172,7 +172,7 @@ def _opened(paths: Iterable[Path]) -> Opened:
             say_notices([file])
             (files.of_challenges if holds_challenges(file.document.values) else files.of_topics).append(file)
         except InvalidBank as error:
-            files.problems += error.problems
+            files.problems.extend(error.problems)
     return files
 
 

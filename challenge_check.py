@@ -81,7 +81,7 @@ def _bounded(read: ReadChallenge, path: Where, found: int, what: str, bounds: tu
 def misspelt_words(read: ReadChallenge, misspelt: Spelling) -> Iterator[BankProblem]:
     """Words that neither a word list nor the program knows, each where it stands first in the challenge."""
     challenge, places = read.challenge, dict[str, Where]()
-    texts = [(("title",), challenge.title)]
+    texts: list[tuple[Where, str]] = [(("title",), challenge.title)]
     for part in ("keywords", "expected_answers"):
         texts += [((part, j), text) for j, text in enumerate(getattr(challenge, part))]
     for path, text in texts:

@@ -215,7 +215,7 @@ def bank_file(formats: Sequence[Format] = EDITS, *, name: str = "", read_as: For
     Raises what a body of another type, broken JSON or text that is not UTF-8 deserves.
     """
     chosen = read_as or (Format.JSON if request.is_json else MEDIA_TYPES.get(request.mimetype))
-    if chosen not in formats:
+    if chosen is None or chosen not in formats:
         names = [media_type for media_type, known in MEDIA_TYPES.items() if known in formats]
         raise UnsupportedMediaType(f"Send the file as {', '.join(names[:-1])} or {names[-1]}.")
     content = whole_body(request)

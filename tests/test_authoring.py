@@ -265,7 +265,7 @@ def test_an_edited_question_whose_topic_has_left_the_folder_is_asked_until_overw
 def test_an_imported_topic_outlives_later_loads_and_one_that_was_imported_unchanged_follows_its_folder(
     any_app: Flask, admin: Learner, folder: Path
 ) -> None:
-    exported = admin.get("/api/admin/topics/draughts/export").json
+    exported: dict[str, Any] = admin.get("/api/admin/topics/draughts/export").json or {}
     assert admin.post("/api/admin/questions/import", exported).status_code == 201
     draughts(folder, "title: Draughts", "title: Dames")
     assert "Left as" not in run(any_app, "questions", "load", str(folder)).output

@@ -235,3 +235,5 @@ def test_the_command_names_what_cannot_be_read_and_looks_for_duplicates_among_th
     result = check(app, mine)
     assert f"{mine}:7: challenges.0.difficulty: Must be one of: easy, medium, hard." in result.output
     assert result.output.endswith("Error: 1 problem in these files.\n")
+    mine.write_text("challenges: ]")
+    assert f"{mine}:1: This is not YAML" in check(app, mine).output

@@ -277,8 +277,8 @@ def test_an_import_shows_its_problems_by_line(visit: Callable[..., Visitor]) -> 
 
 def test_a_sheet_is_imported_as_what_the_name_of_its_file_says(visit: Callable[..., Visitor]) -> None:
     page = visit().signed_in("root").open("/admin/questions")
-    sheet = {"name": "chess.csv", "mimeType": "text/csv", "buffer": b"kind,topic,title\ntopic,chess,Chess\nconcpet,,\n"}
-    page.get_by_label("A file").set_input_files(sheet)
+    sheet = b"kind,topic,title\ntopic,chess,Chess\nconcpet,,\n"
+    page.get_by_label("A file").set_input_files({"name": "chess.csv", "mimeType": "text/csv", "buffer": sheet})
     page.get_by_role("button", name="Import").click()
     see(page, "The kind 'concpet' is not topic, concept or question.")
     page.get_by_role("button", name="Line 3").click()
