@@ -23,11 +23,14 @@ ESTIMATE_SEMANTIC, ESTIMATE_ALIGNED = 0.3, 0.7
 """Weights in the estimated grade: how much of the expected answer is there says more than how alike the texts sound."""
 
 
+HALF = np.dtype("<f2")
+"""What is kept is rounded to half precision anyway (see `KeptReadings`); remembered like that, it takes half of it."""
+
 QUESTIONS = 500
-"""Questions whose expected answers stay ready in memory, about 50 KB each."""
+"""Questions whose expected answers stay ready in memory, about 60 KB each."""
 
 CONCEPTS = 500
-"""Concepts whose descriptions stay ready in memory, about 90 KB each."""
+"""Concepts whose descriptions stay ready in memory, about 30 KB each."""
 
 
 class TermDocument(TypedDict):
@@ -162,6 +165,7 @@ class Scorer:
         self._kept = kept
         self._policy = policy
         self.nearness = IN_CONTEXT if encoder.in_context else ALONE
+        self._keeps_expected = keeps_expected
         self._expected_readings: Readings = kept if keeps_expected else encoder
         self._expected_answers: Remembered[_Key, tuple[_Expected, ...]] = Remembered(QUESTIONS if keeps_expected else 0)
         self._descriptions: Remembered[tuple[str, ...], list[Vectors]] = Remembered(CONCEPTS)
@@ -237,13 +241,14 @@ class Scorer:
         for text, some, reading in zip(expected_answers, words, readings, strict=False):
             own = {word.root for word in some}
             added = [(word, vector) for word, vector in lent_words if word.root not in own]
+            vectors = np.vstack([reading.spans, *(vector for _, vector in added)])
             yield _Expected(
                 text=text,
                 vector=reading.vector,
                 read=ReadText(
                     words=some,
                     content=[*content_of(some), *(word for word, _ in added)],
-                    vectors=np.vstack([reading.spans, *(vector for _, vector in added)]),
+                    vectors=vectors.astype(HALF) if self._keeps_expected else vectors,
                 ),
                 terms=key_terms(text, question=question, keywords=keywords),
                 own_terms=key_terms(text, question=question),
@@ -268,7 +273,10 @@ class Scorer:
             return []
 
         def read() -> list[Vectors]:
-            return [reading.spans for reading in self._kept.read(texts, [content_places(text) for text in texts])]
+            return [
+                reading.spans.astype(HALF)
+                for reading in self._kept.read(texts, [content_places(text) for text in texts])
+            ]
 
         return self._descriptions.get(texts, read)
 

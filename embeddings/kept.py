@@ -34,12 +34,13 @@ class NoShelf:
 class KeptReadings:
     """Readings of texts that come again and again (expected answers, concepts): made once, then kept.
 
-    First in this process, bounded to `size` texts, then on the shelf that all processes share. The vectors of spans
+    First in this process, bounded to `size` texts, then on the shelf that all processes share. The bound is low: who
+    uses a reading often remembers what it made of it. The vectors of spans
     are rounded to half precision, which changes a cosine by less than 0.001, before their first use: a reading is
     the same whether it was kept or not.
     """
 
-    def __init__(self, encoder: Encoder, shelf: ReadingShelf, *, size: int = 2_000) -> None:
+    def __init__(self, encoder: Encoder, shelf: ReadingShelf, *, size: int = 100) -> None:
         self._encoder = encoder
         self._shelf = shelf
         self._near: Remembered[str, PackedReading] = Remembered(size)

@@ -269,7 +269,7 @@ class TermFinder:
     @cached_property
     def _nearest_by_row(self) -> list[tuple[float, int]]:
         """For each content word of the expected answer the greatest cosine, and that of which of the answer's it is."""
-        cosines: Vectors = self._expected.vectors @ self._answer.vectors.T
+        cosines: Vectors = self._expected.vectors.astype(np.float32, copy=False) @ self._answer.vectors.T
         return list(zip(cosines.max(axis=1).tolist(), cosines.argmax(axis=1).tolist(), strict=True))
 
     @cached_property

@@ -76,7 +76,7 @@ class Mentions:
         if not len(self._answer.vectors):
             return 0.0
         lengths = [len(vectors) for vectors in descriptions]
-        nearest = (np.concatenate(descriptions) @ self._answer.vectors.T).max(axis=1)
+        nearest = (np.concatenate(descriptions).astype(np.float32, copy=False) @ self._answer.vectors.T).max(axis=1)
         starts = np.cumsum([0, *lengths[:-1]])
         return float((np.add.reduceat(nearest, starts) / lengths).mean())
 
