@@ -15,8 +15,9 @@ from adaptive_controller import SessionStatus
 from adaptive_state import AdaptiveInterviewState, AnswerEvidence, TopicMastery
 from app import create_app
 from config import ROOT
+from forecast import Evidence, LearnerForecast, SharedTerms, by_part, merge_evidence, step
 from mastery import REFERENCE
-from models import Attempt, InterviewSession, User, UserMastery, db
+from models import Attempt, Forecast, InterviewSession, SharedForecast, User, UserMastery, db
 from question_bank import load_topics
 from store import utc_now
 from tests.conftest import PASSWORD, QUICK_HASHER, settings_for, unavailable
@@ -38,6 +39,8 @@ WITHIN_MS = 20_000
 TOPICS = ("algorithms", "dbms", "networks", "oop", "operating_systems", "python", "security", "web")
 CONCEPTS, ANSWERS, ANSWERS_OF_A_SESSION = 20, 250, 10
 """Of each topic: 8 × 20 = 160 concepts, 8 × 250 = 2,000 answers."""
+RESTS = timedelta(days=3)
+"""From topic to topic the last answer lies so much longer ago: some of what was known is due for review."""
 
 
 @contextmanager
@@ -120,25 +123,57 @@ def fill(database_url: str, *, learner: str, admin: str) -> None:
         db.session.get(User, ids[admin]).role = "admin"
         chance = random.Random(7)
         for place, topic in enumerate(TOPICS):
-            _live_through(ids[learner], topic, chance, talent=0.35 + 0.07 * place)
+            _live_through(ids[learner], topic, chance, talent=0.35 + 0.07 * place, until=utc_now() - place * RESTS)
         db.session.commit()
         db.session.remove()
         db.engine.dispose()
 
 
+BANK = {one.slug: one for one in load_topics(ROOT / "questions")}
+
+
 def concepts_of(topic: str) -> list[str]:
     """Those of the question bank where it has the topic, and made up ones for the rest."""
-    bank = {one.slug: [concept.name for concept in one.concepts] for one in load_topics(ROOT / "questions")}
+    known = [concept.name for concept in BANK[topic].concepts] if topic in BANK else []
     made_up = [f"{topic.capitalize()} {number}" for number in range(1, CONCEPTS + 1)]
-    return [*bank.get(topic, []), *made_up][:CONCEPTS]
+    return [*known, *made_up][:CONCEPTS]
 
 
-def _live_through(user_id: int, topic: str, chance: random.Random, *, talent: float) -> None:
+class Foreteller:
+    """Foretells one learner's answers in a topic, and learns from them."""
+
+    def __init__(self, topic: str) -> None:
+        self._questions = [one.id for one in BANK[topic].questions] if topic in BANK else []
+        self._learner, self._terms = LearnerForecast(), SharedTerms()
+        self._learned: dict[str, Evidence] = {}
+
+    def foretold(self, ordinal: int, evidence: AnswerEvidence) -> dict[str, list[float]]:
+        """What was foretold of an answer, as `Attempt.foretold` has it."""
+        found = {}
+        question = self._questions[ordinal % len(self._questions)] if self._questions else None
+        for concept, outcome in evidence.outcomes:
+            done = step(self._learner, self._terms, concept, question=question, outcome=outcome, at=evidence.at)
+            found[concept] = [done.probability, done.shared.mean, done.shared.variance]
+            self._learner = done.learner
+            self._terms.add(done.learned)
+            merge_evidence(self._learned, done.learned)
+        return found
+
+    def keep(self, user_id: int, topic: str, at: datetime) -> None:
+        """Save what is remembered of the learner, and what all share."""
+        db.session.add(Forecast(user_id=user_id, topic=topic, state=self._learner.to_document()))
+        for part, evidence in by_part(self._learned).items():
+            shared = {name: list(values) for name, values in evidence.items()}
+            db.session.add(SharedForecast(topic=topic, part=part, slot=0, evidence=shared, changed_at=at))
+
+
+def _live_through(user_id: int, topic: str, chance: random.Random, *, talent: float, until: datetime) -> None:
     row = UserMastery(user_id=user_id, topic=topic)
     names = concepts_of(topic)
-    mastery, now = TopicMastery(), utc_now()
+    mastery, foreteller = TopicMastery(), Foreteller(topic)
+    last_asked = dict.fromkeys(names, 0)
     for ordinal in range(1, ANSWERS + 1):
-        at = now - timedelta(hours=7 * (ANSWERS - ordinal) + 1)
+        at = until - timedelta(hours=7 * (ANSWERS - ordinal) + 1)
         begins = ordinal % ANSWERS_OF_A_SESSION == 1
         if begins:
             session = _session(user_id, topic, at)
@@ -146,7 +181,8 @@ def _live_through(user_id: int, topic: str, chance: random.Random, *, talent: fl
             db.session.flush()
         score = min(1.0, max(0.0, chance.gauss(talent + 0.3 * ordinal / ANSWERS, 0.16)))
         key_terms = min(1.0, max(0.0, chance.gauss(score, 0.15)))
-        sampled = chance.sample(names, 3)
+        sampled = sorted(chance.sample(names, 3), key=lambda name: -last_asked[name])  # what was long ago goes first
+        last_asked.update(dict.fromkeys(sampled, ordinal))
         said = round(3 * score)
         evidence = AnswerEvidence(
             semantic_score=score,
@@ -158,9 +194,12 @@ def _live_through(user_id: int, topic: str, chance: random.Random, *, talent: fl
             starts_session=begins,
         )
         before, mastery = mastery, mastery.after(evidence, REFERENCE)
-        db.session.add(_attempt(user_id, row, session.id, ordinal, evidence, before, mastery))
-    row.become(mastery, at=now - timedelta(hours=1))
+        attempt = _attempt(user_id, row, session.id, ordinal, evidence, before, mastery)
+        attempt.foretold = foreteller.foretold(ordinal, evidence)
+        db.session.add(attempt)
+    row.become(mastery, at=until - timedelta(hours=1))
     db.session.add(row)
+    foreteller.keep(user_id, topic, until)
     db.session.flush()
 
 

@@ -1,6 +1,7 @@
 """The pages as people meet them: Debian's Chromium, real gunicorn, the real model."""
 
 import json
+import math
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -37,13 +38,21 @@ SHOWN = ROOT / "docs" / "pages"
 LEARNERS_PAGES = (
     "/progress",
     "/topics/dbms",
+    "/topics/oop",
     "/topics/nothing",
     "/practice",
     "/history",
     "/plan",
     "/account",
 )
-ADMINS_PAGES = ("/admin", "/admin/statistics", "/admin/audit", "/admin/questions", "/practice/nowhere")
+ADMINS_PAGES = (
+    "/admin",
+    "/admin/statistics",
+    "/admin/forecasts",
+    "/admin/audit",
+    "/admin/questions",
+    "/practice/nowhere",
+)
 
 
 @pytest.fixture(scope="module")
@@ -259,8 +268,14 @@ def test_a_change_after_the_preview_asks_for_another(visit: Callable[..., Visito
     expect(page.locator(".preview")).to_have_count(0)
 
 
+def token_of(service: Service, name: str) -> str:
+    """The access token of another login of theirs."""
+    token: str = service.call("POST", "/api/auth/login", {"login": name, "password": PASSWORD}).json["access_token"]
+    return token
+
+
 def users(service: Service, q: str) -> list[dict[str, Any]]:
-    token = service.call("POST", "/api/auth/login", {"login": "root", "password": PASSWORD}).json["access_token"]
+    token = token_of(service, "root")
     found: list[dict[str, Any]] = service.call("GET", f"/api/admin/users?q={q}", token=token).json["users"]
     return found
 
@@ -596,7 +611,128 @@ def test_every_chart_has_a_table(visit: Callable[..., Visitor]) -> None:
         for number in range(charts):
             figure = page.locator("figure").nth(number)
             figure.locator(".twin summary").click()
-            expect(figure.locator("tbody tr").nth(19)).to_be_attached()
+            expect(figure.locator("tbody tr").nth(11)).to_be_attached()
+
+
+def percent(value: float) -> str:
+    """As the pages round it."""
+    return f"{math.floor(value * 100 + 0.5)}%"
+
+
+def rows_of(page: Page, caption: str) -> list[list[str]]:
+    """The cells of the table with that caption; its chart's twin is opened by the keyboard."""
+    twin = page.locator("figure", has=page.get_by_text(caption, exact=True)).locator("summary")
+    twin.press("Enter")
+    rows = page.get_by_role("region", name=caption).locator("tbody tr")
+    return [rows.nth(number).locator("th, td").all_inner_texts() for number in range(rows.count())]
+
+
+def test_a_topic_shows_how_it_will_be_forgotten_and_how_true_forecasts_were(
+    visit: Callable[..., Visitor], service: Service
+) -> None:
+    token = token_of(service, "grace")
+    outlook = service.call("GET", "/api/adaptive/mastery/oop/forecast", token=token).json
+    mastery = service.call("GET", "/api/adaptive/mastery/oop", token=token).json["mastery"]
+    visitor = visit().signed_in("grace")
+    page = visitor.open("/topics/oop")
+    ahead = page.locator("section", has=page.get_by_role("heading", name="Looking ahead"))
+    low = next((point["days"] for point in outlook["forgetting"] if point["recall"] < 0.7), None)
+    assert ahead.locator("dd").all_inner_texts() == [
+        percent(mastery["expected_score"]),
+        percent(mastery["confidence"]),
+        mastery["recommended_difficulty"].capitalize(),
+        "Not within 90 days" if low is None else f"Within {low} days" if low else "Already",
+    ]
+    curve = rows_of(page, "Chance of success without practice")
+    assert curve == [[str(point["days"]), percent(point["recall"])] for point in outlook["forgetting"]]
+    truth = [row[1:] for row in rows_of(page, "Forecast and outcome of each answer")]
+    shown = outlook["answers"][:-31:-1]
+    assert truth == [[percent(one["happened"]), percent(one["foretold"])] for one in shown]
+    assert visitor.said == []
+
+
+def test_concepts_that_are_due_for_review_come_first(visit: Callable[..., Visitor], service: Service) -> None:
+    """What was known and has faded below 0.7, what is remembered least first; `waiting` is another matter."""
+    token = token_of(service, "grace")
+    concepts = service.call("GET", "/api/adaptive/mastery/oop", token=token).json["concepts"]
+    reviews = service.call("GET", "/api/user/review?limit=100", token=token).json["reviews"]
+    due = [one["concept"] for one in reviews if one["topic"] == "oop"]
+    assert 0 < len(due) < len(concepts)
+    page = visit().signed_in("grace").open("/topics/oop")
+    assert page.locator(".tile h3").all_inner_texts()[: len(due)] == due
+    page.get_by_role("button", name=f"Due {len(due)}", exact=True).press("Enter")
+    assert page.locator(".tile:visible h3").all_inner_texts() == due
+    foretold = concepts[due[0]]["forecast"]
+    low, high = foretold["interval"]
+    told = page.locator(".tile").first.inner_text()
+    assert f"Expected now {percent(foretold['recall_now'])}, fresh {percent(foretold['probability'])}" in told
+    assert f"({percent(low)}–{percent(high)})" in told
+    assert "review due now" in told
+
+
+def test_progress_names_what_is_due_and_a_way_to_practise_it(visit: Callable[..., Visitor], service: Service) -> None:
+    reviews = service.call("GET", "/api/user/review?limit=100", token=token_of(service, "grace")).json["reviews"]
+    due = [one for one in reviews if one["topic"] == "oop"]
+    visitor = visit().signed_in("grace")
+    page = visitor.open("/progress")
+    line = page.locator("section", has=page.get_by_role("heading", name="Due for review")).locator("li", has_text="Obj")
+    see(page, f"{due[0]['concept']}: {percent(due[0]['recall_now'])} expected now, and {len(due) - 1} more")
+    page.route("**/api/adaptive/sessions", lambda route: route.abort())
+    with page.expect_request("**/api/adaptive/sessions") as asked:
+        line.get_by_role("button", name="Review Object-oriented programming").press("Enter")
+    assert asked.value.post_data_json == {"topics": ["oop"], "max_questions": 5, "selection": "forecast"}
+
+
+def test_where_nothing_is_foretold_or_due_the_pages_say_so(visit: Callable[..., Visitor], service: Service) -> None:
+    token = registered(service, "beginner")
+    seen = {"topic": "dbms", "concepts": ["Deadlock"], "semantic_score": 0.5, "keyword_score": 0.5}
+    assert service.call("POST", "/api/adaptive/observations", seen, token=token).status == 201
+    learner, admin = visit().signed_in("beginner"), visit().signed_in("root")
+    page = learner.open("/progress")
+    see(page, "Nothing is due now.")
+    learner.open("/topics/dbms")
+    see(page, "a first guess; to be learned first.")
+    expect(page.get_by_role("heading", name="Forecast and outcome")).to_have_count(0)
+    page.route("**/forecast", lambda route: route.fulfill(json={"forgetting": [], "answers": []}))
+    learner.open("/topics/dbms")
+    see(page, "The forecast begins with your next answer.")
+    admin.page.route("**/api/admin/calibration", lambda route: route.fulfill(json={"topics": []}))
+    admin.open("/admin/forecasts")
+    see(admin.page, "No figures yet")
+    assert learner.violations() == admin.violations() == learner.said == admin.said == []
+
+
+def test_a_session_may_ask_by_forecast(visit: Callable[..., Visitor], service: Service) -> None:
+    registered(service, "chooser")
+    page = visit().signed_in("chooser").open("/practice")
+    page.get_by_label("Ask what is likely unknown").check()
+    with page.expect_response("**/api/adaptive/sessions") as started:
+        page.get_by_role("button", name="Start", exact=True).click()
+    assert started.value.request.post_data_json["selection"] == "forecast"
+    assert started.value.status == 201
+
+
+def test_administrators_see_how_true_forecasts_are_and_which_questions_to_look_at(
+    visit: Callable[..., Visitor], service: Service
+) -> None:
+    topics = service.call("GET", "/api/admin/calibration", token=token_of(service, "root")).json["topics"]
+    [oop] = [one for one in topics if one["topic"] == "oop"]
+    visitor = visit().signed_in("root")
+    page = visitor.open("/admin/forecasts")
+    assert page.locator("figure").count() == page.locator("main [role=img]").count() == len(topics)
+    title = "Object-oriented programming"
+    assert rows_of(page, f"Foretold and happened in {title}") == [
+        [percent(one["foretold"]), percent(one["happened"]), f"{one['count']:,}"] for one in oop["reliability"]
+    ]
+    rows = page.get_by_role("region", name=f"Questions to look at in {title}").locator("tbody tr")
+    shown = rows.locator("th").all_inner_texts()
+    dullest = sorted(oop["questions"], key=lambda one: one["discrimination"])[:5]
+    strangest = sorted(oop["questions"], key=lambda one: -abs(one["difficulty"]))[:5]
+    assert set(shown) == {one["id"] for one in (*dullest, *strangest)}
+    chance = percent(1 / (1 + math.exp(dullest[0]["difficulty"])))
+    assert rows.first.locator("td").first.inner_text().startswith(f"{chance} (")
+    assert rows.first.locator("td").last.inner_text() == f"{dullest[0]['discrimination']:.2f}"
+    assert visitor.said == []
 
 
 def test_times_are_those_of_the_readers_zone(visit: Callable[..., Visitor]) -> None:
@@ -649,6 +785,9 @@ def pictures(visit: Callable[..., Visitor], service: Service, folder: Path) -> N
             visitor = visit(size, color_scheme=light, reduced_motion="reduce").signed_in("grace")
             for path, shown in (("/progress", "progress"), ("/topics/dbms", "topic")):
                 taken(visitor.open(path), folder / f"{shown}-{name}-{light}.png")
+    visitor = visit(color_scheme="light", reduced_motion="reduce").signed_in("grace")
+    visitor.open("/topics/oop").get_by_role("heading", name="Looking ahead").evaluate("one => one.scrollIntoView()")
+    taken(visitor.page, folder / "ahead-desktop-light.png")
     visitor = visit(PHONE, color_scheme="light", reduced_motion="reduce")
     started(visitor, service, "pictured")
     taken(visitor.page, folder / "question-phone-light.png")
@@ -660,6 +799,8 @@ def pictures(visit: Callable[..., Visitor], service: Service, folder: Path) -> N
     taken(visitor.page, folder / "debugging-desktop-dark.png")
     visitor = visit(color_scheme="light", reduced_motion="reduce").signed_in("root")
     taken(visitor.open("/admin/statistics"), folder / "statistics-desktop-light.png")
+    visitor = visit(color_scheme="dark", reduced_motion="reduce").signed_in("root")
+    taken(visitor.open("/admin/forecasts"), folder / "forecasts-desktop-dark.png")
 
 
 def taken(page: Page, path: Path) -> None:

@@ -14,7 +14,7 @@ let account = null;
 export class Problem extends Error {
 	constructor(status, body, retryAfter) {
 		super(body.detail || body.title || "Something went wrong.");
-		Object.assign(this, { status, type: body.type, errors: body.errors || [], problems: body.problems, retryAfter });
+		Object.assign(this, { status, errors: body.errors || [], problems: body.problems, retryAfter });
 	}
 
 	/** Whether the same request may do later: nothing was decided yet. */
@@ -36,7 +36,6 @@ export class Unreached extends Error {
 
 export const user = () => account;
 
-/** A new Idempotency-Key. */
 export function newKey() {
 	const bytes = crypto.getRandomValues(new Uint8Array(16));
 	return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
@@ -119,7 +118,6 @@ function refresh() {
 	return refreshing;
 }
 
-/** Who was signed in when the page was left, if anybody. */
 export async function resume() {
 	if (!kept.get("signed-in")) return null;
 	try {
@@ -131,7 +129,7 @@ export async function resume() {
 	}
 }
 
-export const signUp = async (body, key) => take(await send("POST", "/api/auth/register", { body, key, headers: IN_COOKIE }));
+export const signUp = async (body) => take(await send("POST", "/api/auth/register", { body, headers: IN_COOKIE }));
 export const signIn = async (body) => take(await send("POST", "/api/auth/login", { body, headers: IN_COOKIE }));
 
 /** Only the service can end a login, for no script reaches the cookie: an error means that it goes on. */
@@ -181,26 +179,27 @@ export function to(path, query = {}) {
 	return given.length ? `${path}?${new URLSearchParams(given)}` : path;
 }
 
-let titles = null;
-/** The titles of topics by their names; asked for once. */
-export async function topicTitles() {
-	titles ??= get("/api/topics").then((reply) => new Map(reply.topics.map((topic) => [topic.topic, topic.title])));
-	try {
-		return await titles;
-	} catch (error) {
-		titles = null;
-		throw error;
+class Titles extends Map {
+	of(topic) {
+		return this.get(topic) || topic;
 	}
 }
 
-let policy = null;
-/** The numbers of the mastery policy; asked for once. */
-export async function policyInForce() {
-	policy ??= get("/api/adaptive/policy");
-	try {
-		return await policy;
-	} catch (error) {
-		policy = null;
-		throw error;
-	}
+/** What does not change while the page is open is asked for once. */
+function once(ask) {
+	let asked = null;
+	return async () => {
+		try {
+			return await (asked ??= ask());
+		} catch (error) {
+			asked = null;
+			throw error;
+		}
+	};
 }
+
+export const topicTitles = once(async () => new Titles((await get("/api/topics")).topics.map((topic) => [topic.topic, topic.title])));
+export const policyInForce = once(() => get("/api/adaptive/policy"));
+
+/** What several paths give, as one object, with `titles` beside it. */
+export const withTitles = async (...paths) => Object.assign({}, ...(await Promise.all([...paths.map(get), topicTitles().then((titles) => ({ titles }))])));

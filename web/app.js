@@ -5,17 +5,15 @@ import { button, dialog, failure, say, skeleton } from "./ui.js";
 import * as account from "./views/account.js";
 import * as admin from "./views/admin.js";
 import * as history_ from "./views/history.js";
-import * as plan from "./views/plan.js";
 import * as practice from "./views/practice.js";
 import * as progress from "./views/progress.js";
 import * as round from "./views/round.js";
-import * as sign from "./views/sign.js";
 import * as topic from "./views/topic.js";
 
 /** Address → page: {load(place) → data, draw(data, place) → nodes with one h1}. */
 const PLACES = [
-	[/^\/sign-in$/, sign.signIn],
-	[/^\/sign-up$/, sign.signUp],
+	[/^\/sign-in$/, account.signIn],
+	[/^\/sign-up$/, account.signUp],
 	[/^\/(?:progress)?$/, progress.page],
 	[/^\/topics\/([^/]+)$/, topic.page],
 	[/^\/practice$/, practice.page],
@@ -23,11 +21,12 @@ const PLACES = [
 	[/^\/debugging\/(\d+)$/, round.challenges],
 	[/^\/history$/, history_.page],
 	[/^\/history\/(\d+)$/, history_.session],
-	[/^\/plan$/, plan.page],
+	[/^\/plan$/, progress.plan],
 	[/^\/account$/, account.page],
 	[/^\/admin$/, admin.learners],
 	[/^\/admin\/users\/(\d+)$/, admin.learner],
 	[/^\/admin\/statistics$/, admin.statistics],
+	[/^\/admin\/forecasts$/, admin.forecasts],
 	[/^\/admin\/audit$/, admin.audit],
 	[/^\/admin\/questions$/, admin.questions],
 ];
@@ -48,7 +47,6 @@ const offline = h("p.offline-bar", { role: "status", hidden: true }, "You are of
 let visit = 0;
 let leave = null;
 
-/** Go to an address of these pages. */
 function go(path, { replace = false } = {}) {
 	if (replace) history.replaceState(null, "", path);
 	else history.pushState(null, "", path);
@@ -105,10 +103,11 @@ async function show() {
 	performance.mark("gradus.drawn");
 }
 
+const navigation = () => (api.user() ? [...NAVIGATION, ...(api.user().role === "admin" ? [ADMIN] : [])] : []);
+
 function drawNavigation(path) {
-	const signedIn = Boolean(api.user());
-	document.body.classList.toggle("inside", signedIn);
-	const places = signedIn ? [...NAVIGATION, ...(api.user().role === "admin" ? [ADMIN] : [])] : [];
+	document.body.classList.toggle("inside", Boolean(api.user()));
+	const places = navigation();
 	const here = path === "/" || path.startsWith("/topics") ? "/progress" : path.startsWith("/debugging") ? "/practice" : path;
 	nav.hidden = !places.length;
 	nav.replaceChildren(
@@ -146,14 +145,13 @@ const keysAreOn = () => kept.get("keys") !== "off";
 function help() {
 	if (document.querySelector("dialog")) return;
 	const line = (keys, what) => h("div", h("dt", keys.map((key) => h("kbd", key))), h("dd", what));
-	const places = api.user() ? [...NAVIGATION, ...(api.user().role === "admin" ? [ADMIN] : [])] : [];
 	const box = h("input", { type: "checkbox", checked: keysAreOn(), onchange: () => kept.set("keys", box.checked ? null : "off") });
 	dialog(
 		"Keyboard",
 		h(
 			"dl.keys",
 			line(["?"], "This help"),
-			places.map(([, name, key]) => line(["g", key], name)),
+			navigation().map(([, name, key]) => line(["g", key], name)),
 			api.user() ? line(["n"], "Next: what the page suggests") : null,
 			line(["t"], "Change the theme"),
 			line(["Ctrl", "Enter"], "Send the answer (⌘ Enter on a Mac)"),
@@ -172,8 +170,8 @@ function onKey(event) {
 	if (document.querySelector("dialog")) return;
 	if (Date.now() < waitingForPlace) {
 		waitingForPlace = 0;
-		const found = [...NAVIGATION, ADMIN].find(([, , key]) => key === event.key);
-		if (found && api.user()) return event.preventDefault(), go(found[0]);
+		const found = navigation().find(([, , key]) => key === event.key);
+		if (found) return event.preventDefault(), go(found[0]);
 	}
 	if (event.key === "g") waitingForPlace = Date.now() + 1500;
 	else if (event.key === "t") nextTheme();
@@ -190,11 +188,11 @@ function onClick(event) {
 	go(url.pathname + url.search);
 }
 
-const themeButton = h("button.icon", { type: "button", onclick: nextTheme });
+const themeButton = button("", nextTheme, "icon");
 
 function build() {
 	const skip = h("a.skip", { href: "#main", onclick: (event) => (event.preventDefault(), main.focus()) }, "To the content");
-	const helpButton = h("button.icon", { type: "button", "aria-label": "Keyboard help", onclick: help }, "?");
+	const helpButton = button("?", help, "icon", { "aria-label": "Keyboard help" });
 	document.body.append(
 		skip,
 		h("header.top", h("a.brand", { href: "/" }, h("span.steps", { "aria-hidden": "true" }, h("i"), h("i"), h("i")), "Gradus"), nav, h("div.tools", themeButton, helpButton)),

@@ -2,8 +2,8 @@
 import { h, percent, s } from "./dom.js";
 
 /** A bar from 0 to 1, beside figures that say the same. */
-export function bar(value, { kind = "" } = {}) {
-	const fill = h(`span.fill${kind ? `.${kind}` : ""}`);
+export function bar(value, kind = "") {
+	const fill = h(`span.fill.${kind}`);
 	fill.style.width = `${Math.max(0, Math.min(1, value)) * 100}%`;
 	return h("span.bar", { "aria-hidden": "true" }, fill);
 }
@@ -62,13 +62,14 @@ function responsive(height, draw, label) {
 
 /**
  * Curves over the same steps: `series` are {name, values, kind}, values from 0 to 1 or null. `lines` are {at, name},
- * the thresholds that give the heights a meaning. Kinds differ by stroke as well as by colour.
+ * the thresholds that give the heights a meaning. `at` are the places of the steps, from 0 to 1, if not evenly spread.
+ * Kinds differ by stroke as well as by colour.
  */
-export function curves(series, { label, lines = [], height = 240, start = "", end = "" }) {
+export function curves(series, { label, lines = [], height = 240, start = "", end = "", at = null }) {
 	const draw = (width) => {
 		const [left, right, top, bottom] = [34, 12, 12, 24];
 		const count = Math.max(...series.map((one) => one.values.length));
-		const x = (index) => (count < 2 ? (left + width - right) / 2 : left + (index * (width - left - right)) / (count - 1));
+		const x = (index) => left + (at ? at[index] : count < 2 ? 0.5 : index / (count - 1)) * (width - left - right);
 		const y = (value) => top + (1 - value) * (height - top - bottom);
 		const grid = [0, 0.5, 1].map((value) => [
 			s("line.grid", { x1: left, x2: width - right, y1: y(value), y2: y(value) }),

@@ -1,13 +1,15 @@
 // Programs, coloured: one regular expression a language, and every piece a text node.
 import { h } from "./dom.js";
 
+const LIKE_C = "break case char continue default do double else enum float for if int long return short static switch void volatile while true false";
 const WORDS = {
 	python: "and as assert async await break class continue def del elif else except finally for from global if import in is lambda None nonlocal not or pass raise return True False try while with yield self",
-	java: "abstract boolean break byte case catch char class continue default do double else enum extends final finally float for if implements import instanceof int interface long new null package private protected public record return short static super switch synchronized this throw throws true false try var void volatile while",
-	c: "auto break case char const continue default do double else enum extern float for goto if inline int long NULL register return short signed sizeof static struct switch typedef union unsigned void volatile while size_t bool true false",
+	java: `${LIKE_C} abstract boolean byte catch class extends final finally implements import instanceof interface new null package private protected public record super synchronized this throw throws try var`,
+	c: `${LIKE_C} auto const extern goto inline NULL register signed sizeof struct typedef union unsigned size_t bool`,
 	sql: "all and as asc between by case check count create cross default delete desc distinct else end exists foreign from group having if in index inner insert integer into is join key left like limit not null on or order outer over partition primary references select set sum table text then union unique update using values view when where with",
 };
-const COMMENTS = { python: "#[^\\n]*", sql: "--[^\\n]*", java: "//[^\\n]*|/\\*[\\s\\S]*?\\*/", c: "//[^\\n]*|/\\*[\\s\\S]*?\\*/|#[^\\n]*" };
+const SLASHES = "//[^\\n]*|/\\*[\\s\\S]*?\\*/";
+const COMMENTS = { python: "#[^\\n]*", sql: "--[^\\n]*", java: SLASHES, c: `${SLASHES}|#[^\\n]*` };
 const STRINGS = "\"\"\"[\\s\\S]*?\"\"\"|'''[\\s\\S]*?'''|\"(?:\\\\.|[^\"\\\\\\n])*\"|'(?:\\\\.|[^'\\\\\\n])*'";
 
 function pieces(text, language) {
@@ -26,7 +28,6 @@ function pieces(text, language) {
 	return found;
 }
 
-/** The lines of the program, each a list of coloured pieces. */
 function lines(text, language) {
 	const all = [[]];
 	for (const [kind, piece] of pieces(text.replace(/\n+$/, ""), language)) {

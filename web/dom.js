@@ -2,19 +2,15 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 
-/** An element: h("p.note", {id: "x", onclick: f}, "text", child, …). Empty children are left out. */
-export function h(spec, ...rest) {
-	const [tag, ...classes] = spec.split(".");
-	return filled(document.createElement(tag), classes, rest);
-}
+/** An element: h("p.note", {id: "x", onclick: f}, "text", child, …). Empty children and classes are left out. */
+export const h = (spec, ...rest) => filled(spec, (tag) => document.createElement(tag), rest);
 
 /** The same for SVG. */
-export function s(spec, ...rest) {
-	const [tag, ...classes] = spec.split(".");
-	return filled(document.createElementNS(SVG, tag), classes, rest);
-}
+export const s = (spec, ...rest) => filled(spec, (tag) => document.createElementNS(SVG, tag), rest);
 
-function filled(element, classes, rest) {
+function filled(spec, made, rest) {
+	const [tag, ...classes] = spec.split(".").filter(Boolean);
+	const element = made(tag);
 	if (classes.length) element.setAttribute("class", classes.join(" "));
 	for (const part of rest.flat(Infinity)) {
 		if (part === null || part === undefined || part === false || part === "") continue;
@@ -32,7 +28,6 @@ function setOne(element, name, value) {
 }
 
 let lastId = 0;
-/** An id that nothing else on the page has. */
 export const newId = () => `g${++lastId}`;
 
 /** A number from 0 to 1 in whole per cent. */
@@ -64,7 +59,6 @@ const RELATIVE = new Intl.RelativeTimeFormat(undefined, { numeric: "auto" });
 const ABSOLUTE = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
 const STEPS = [["year", 31536000], ["month", 2592000], ["week", 604800], ["day", 86400], ["hour", 3600], ["minute", 60]];
 
-/** A time in the reader's zone. */
 export const localTime = (iso) => ABSOLUTE.format(new Date(iso));
 
 /** A time as one says it, with the exact one in the reader's zone beside it for whoever asks. */
@@ -83,15 +77,15 @@ const VELOCITIES = [
 	[-1, "clearly declining"],
 ];
 
-/** What a velocity says, in words. */
 export const velocityWords = (velocity) => VELOCITIES.find(([lowest]) => velocity >= lowest)[1];
 
-/** A link within the pages. */
 export const a = (href, ...rest) => h("a", { href }, ...rest);
 
 /** Words in small frames. */
-export const chips = (words, kind = "") =>
-	h("ul.chips", words.map((word) => h(kind ? `li.chip.${kind}` : "li.chip", word)));
+export const chips = (words, kind = "") => h("ul.chips", words.map((word) => h(`li.chip.${kind}`, word)));
+
+/** The same under a name; nothing without words. */
+export const labelled = (label, words, kind) => (words.length ? h("div.row", h("span.label", label), chips(words, kind)) : null);
 
 /** Keep a word for this browser; where storage is forbidden it lasts as long as the page. */
 const memory = new Map();

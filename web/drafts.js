@@ -48,7 +48,6 @@ export function unreplied(session) {
 	return names.map((name) => read(name)?.sent).find(Boolean);
 }
 
-/** Forget the drafts of a session that is over. */
 export function dropDrafts(session) {
 	for (const name of kept.names()) if (name.startsWith(beginning(session))) kept.set(name, null);
 }

@@ -1,19 +1,35 @@
 // What every page is made with: states, forms, dialogs, messages.
 import { Problem, Unreached } from "./api.js";
+import { bar } from "./charts.js";
 import { h, newId } from "./dom.js";
+
+export const h1 = (...words) => h("h1", { tabindex: "-1" }, words);
 
 /** The heading of a page; `beside` stands at its end. */
 export const heading = (title, sub = null, ...beside) =>
-	h("header.heading", h("div", h("h1", { tabindex: "-1" }, title), sub ? h("p.sub", sub) : null), beside.length ? h("div.actions", beside) : null);
+	h("header.heading", h("div", h1(title), sub ? h("p.sub", sub) : null), beside.some(Boolean) ? h("div.actions", beside) : null);
+
+/** The figures of a page: a share from 0 to 1 at large, with its name and what is shown of it, and facts beside it. */
+export const figures = (kind, name, shown, share, early, facts, note = null) =>
+	h(
+		`section.figures.${kind}`,
+		{ "aria-label": "Figures" },
+		h("div.big", h("p.label", name), h("p.number", shown, early ? earlyTag() : null), bar(share), note),
+		h("dl", facts),
+	);
+
+export const earlyTag = () => h("span.tag", "early estimate");
+
+export const section = (title, ...rest) => h("section", h("h2", title), rest);
 
 /** A figure under its name, in a list of such. */
 export const fact = (label, value, note = null) => h("div", h("dt", label), h("dd", value, note ? h("span.muted", ` ${note}`) : null));
 
-export const button = (label, onclick, kind = "") => h(kind ? `button.${kind}` : "button", { type: "button", onclick }, label);
+export const button = (label, onclick, kind = "", more = {}) => h(`button.${kind}`, { type: "button", onclick, ...more }, label);
 
 /** A button that rests while `work` is done; what goes wrong is said. */
 export function acting(label, work, kind = "", more = {}) {
-	const control = h(kind ? `button.${kind}` : "button", { type: "button", ...more }, label);
+	const control = button(label, null, kind, more);
 	control.addEventListener("click", async () => {
 		control.disabled = true;
 		try {
@@ -27,38 +43,26 @@ export function acting(label, work, kind = "", more = {}) {
 	return control;
 }
 
-/** Where there is nothing yet: why, and what to do about it. */
 export const empty = (title, text, ...actions) =>
 	h("section.empty", h("h2", title), h("p", text), actions.length ? h("div.actions", actions) : null);
 
-/** Grey shapes in the place of what is on its way. */
 export const skeleton = () =>
-	h("div.skeleton", { role: "status", "aria-label": "Loading" }, h("i.wide"), h("i"), h("i"), h("div.grid", h("b"), h("b"), h("b"), h("b")));
+	h("div.skeleton", { role: "status", "aria-label": "Loading" }, h("i"), h("i"), h("div.cards", h("b"), h("b"), h("b")));
 
 /** What went wrong, in the words of the service, and a way on. */
 export function failure(error, again) {
-	if (error instanceof Unreached) {
-		return h(
-			"section.empty.offline",
-			h("h1", { tabindex: "-1" }, navigator.onLine ? "The service does not reply" : "You are offline"),
-			h("p", "What you have written is kept in this browser; nothing is lost."),
-			h("div.actions", button("Try again", again, "primary")),
-		);
-	}
-	const missing = error.status === 404;
-	return h(
-		"section.empty",
-		h("h1", { tabindex: "-1" }, missing ? "There is no such page" : "That did not work"),
-		h("p", missing ? "What you are looking for does not exist, or belongs to somebody else." : error.message),
-		h("div.actions", missing ? null : button("Try again", again, "primary"), h("a.button", { href: "/progress" }, "To your progress")),
-	);
+	const retry = button("Try again", again, "primary");
+	const home = h("a.button", { href: "/progress" }, "To your progress");
+	const shown = (title, text, ...actions) => h("section.empty", h1(title), h("p", text), h("div.actions", actions));
+	if (error instanceof Unreached) return shown(navigator.onLine ? "The service does not reply" : "You are offline", "What you have written is kept in this browser; nothing is lost.", retry);
+	if (error.status === 404) return shown("There is no such page", "What you are looking for does not exist, or belongs to somebody else.", home);
+	return shown("That did not work", error.message, retry, home);
 }
 
 /** A short message at the edge; screen readers hear it, too. */
 export function say(text, kind = "") {
-	const box = document.getElementById("messages");
-	const message = h(kind ? `p.message.${kind}` : "p.message", text);
-	box.append(message);
+	const message = h(`p.message.${kind}`, text);
+	document.getElementById("messages").append(message);
 	setTimeout(() => message.remove(), 6000);
 }
 
@@ -67,9 +71,11 @@ export function field(label, input, { hint = null, name = input.name } = {}) {
 	const id = (input.id ||= newId());
 	const note = h("p.hint", { id: `${id}-note` }, hint);
 	input.setAttribute("aria-describedby", note.id);
-	const whole = h("div.field", { "data-field": name }, h("label", { for: id }, label), input, note);
-	return whole;
+	return h("div.field", { "data-field": name }, h("label", { for: id }, label), input, note);
 }
+
+/** A choice: `options` are [value, words]. */
+export const select = (name, options) => h("select", { name }, options.map(([value, words]) => h("option", { value }, words)));
 
 /** Show the errors of a reply beside their fields; the rest, and what is no error of a field, above them. */
 export function showErrors(form, error) {
@@ -123,7 +129,7 @@ export function form(parts, submit, { label, kind = "primary", more = [] } = {})
 export function dialog(title, ...content) {
 	const id = newId();
 	const box = h("dialog", { "aria-labelledby": id });
-	const close = h("button.icon", { type: "button", "aria-label": "Close", onclick: () => box.close() }, "×");
+	const close = button("×", () => box.close(), "icon", { "aria-label": "Close" });
 	box.append(h("header", h("h2", { id }, title), close), ...content.flat());
 	box.addEventListener("close", () => box.remove());
 	box.addEventListener("click", (event) => event.target === box && box.close());
@@ -154,23 +160,24 @@ export function confirm(title, text, { label, word = null, fields = [] }, act) {
 	return box;
 }
 
-/** A list that goes on: `load(cursor)` gives {rows, next}, each row a node. */
-export function longList(list, load, first) {
+/** A list that goes on: `load(cursor)` gives the next of replies with entries under `name`, `row` the node of an entry. */
+export function longList(first, name, row, load) {
+	const list = h("ul.plain");
 	const whole = h("div", list);
-	const show = ({ rows, next }) => {
+	const show = ({ [name]: entries, next_cursor: next }) => {
+		const rows = entries.map(row);
 		list.append(...rows);
-		if (!next) return;
 		const more = acting(
 			"Show more",
 			async () => {
 				const page = await load(next);
 				more.remove();
-				show(page);
-				page.rows[0]?.querySelector("a, summary, button")?.focus();
+				show(page)?.querySelector("a, summary, button")?.focus();
 			},
 			"more",
 		);
-		whole.append(more);
+		if (next) whole.append(more);
+		return rows[0];
 	};
 	show(first);
 	return whole;

@@ -1,14 +1,11 @@
-// The account: how it looks, its data, its password, its end.
+// The account: how it looks, its data, its password, its end; and the door to it.
 import * as api from "../api.js";
-import { h, localTime, percent, plural } from "../dom.js";
-import { acting, button, confirm, field, form, heading, say } from "../ui.js";
+import { a, h, localTime, percent, plural } from "../dom.js";
+import { acting, button, confirm, field, form, h1, heading, say, section, select } from "../ui.js";
 
 export const page = {
 	kind: "narrow",
-	async load() {
-		const [me, progress, titles] = await Promise.all([api.get("/api/auth/me"), api.get("/api/user/progress"), api.topicTitles()]);
-		return { user: me.user, topics: progress.topics, titles };
-	},
+	load: () => api.withTitles("/api/auth/me", "/api/user/progress"),
 	draw(data, place) {
 		const { user } = data;
 		return [
@@ -47,7 +44,7 @@ function exported() {
 		setTimeout(() => URL.revokeObjectURL(url), 10_000);
 		say("Your data was put together.", "good");
 	});
-	return h("section", h("h2", "Your data"), h("p", "Everything that is stored about you, as one JSON file."), h("div.actions", get));
+	return section("Your data", h("p", "Everything that is stored about you, as one JSON file."), h("div.actions", get));
 }
 
 /** For password managers: whose password it is. */
@@ -65,28 +62,32 @@ function password(user) {
 		},
 		{ label: "Change the password", kind: "plain" },
 	);
-	return h("section", h("h2", "Password"), content);
+	return section("Password", content);
 }
+
+/** Ask whether what `text` says shall go, and reset a topic, or `all`. */
+export const askReset = (place, topic, title, text, options) =>
+	confirm(title, `${text} It cannot be brought back. Sessions and answers stay in the history.`, options, async () => {
+		const done = await api.post("/api/user/reset_mastery", { topic });
+		say(done.message, "good");
+		place.again();
+	});
 
 function reset({ topics, titles }, place) {
 	const names = Object.keys(topics);
-	const title = (name) => titles.get(name) || name;
-	const which = h("select", { name: "topic" }, names.map((name) => h("option", { value: name }, `${title(name)} (${percent(topics[name].mastery)})`)), h("option", { value: "all" }, "All topics"));
+	const which = select("topic", [...names.map((name) => [name, `${titles.of(name)} (${percent(topics[name].mastery)})`]), ["all", "All topics"]]);
 	const ask = () => {
 		const all = which.value === "all";
 		const answers = (all ? names : [which.value]).reduce((sum, name) => sum + topics[name].questions_attempted, 0);
-		confirm(
-			all ? "Reset everything?" : `Reset ${title(which.value)}?`,
-			`What ${plural(answers, "answer")} say of ${all ? plural(names.length, "topic") : title(which.value)} goes, and you start from 0. It cannot be brought back. Sessions and answers stay in the history.`,
+		askReset(
+			place,
+			which.value,
+			all ? "Reset everything?" : `Reset ${titles.of(which.value)}?`,
+			`What ${plural(answers, "answer")} say of ${all ? plural(names.length, "topic") : titles.of(which.value)} goes, and you start from 0.`,
 			{ label: all ? "Reset all topics" : "Reset this topic", word: all ? "all" : null },
-			async () => {
-				const done = await api.post("/api/user/reset_mastery", { topic: which.value });
-				say(done.message, "good");
-				place.again();
-			},
 		);
 	};
-	return h("section", h("h2", "Start over"), names.length ? [h("p", "Reset your mastery of one topic, or of all. You are told what goes before it goes."), h("div.joined", field("What to reset", which), button("Reset …", ask, "danger-quiet"))] : h("p.muted", "There is no mastery to reset yet."));
+	return section("Start over", names.length ? [h("p", "Reset your mastery of one topic, or of all. You are told what goes before it goes."), h("div.joined", field("What to reset", which), button("Reset …", ask, "danger-quiet"))] : h("p.muted", "There is no mastery to reset yet."));
 }
 
 function deletion(user, place) {
@@ -103,5 +104,68 @@ function deletion(user, place) {
 			},
 		);
 	};
-	return h("section", h("h2", "Delete the account"), h("p", "Everything goes, at once and for good."), h("div.actions", button("Delete …", ask, "danger-quiet")));
+	return section("Delete the account", h("p", "Everything goes, at once and for good."), h("div.actions", button("Delete …", ask, "danger-quiet")));
 }
+
+const input = (name, autocomplete, more = {}) => h("input", { name, autocomplete, required: true, spellcheck: "false", autocapitalize: "none", ...more });
+
+function door(title, sub, content, other) {
+	return h("div.door", h("section", h1(title), h("p.sub", sub), content, h("p.other", other)));
+}
+
+/** Where to go after signing in: an address of these pages only. */
+function next(place) {
+	const given = place.query.get("next") || "";
+	return /^\/[a-z]/.test(given) ? given : "/progress";
+}
+
+const withNext = (path, place) => (place.query.get("next") ? `${path}?next=${encodeURIComponent(place.query.get("next"))}` : path);
+
+export const signIn = {
+	open: true,
+	kind: "narrow",
+	load: async () => null,
+	draw(_data, place) {
+		const login = input("login", "username");
+		const password = input("password", "current-password", { type: "password" });
+		const content = form(
+			[field("Username or email", login), field("Password", password)],
+			async () => {
+				await api.signIn({ login: login.value, password: password.value });
+				await place.go(next(place), { replace: true });
+			},
+			{ label: "Sign in" },
+		);
+		return door("Welcome back", "Answer in your own words, and see what you have mastered.", content, [
+			"New here? ",
+			a(withNext("/sign-up", place), "Make an account"),
+		]);
+	},
+};
+
+export const signUp = {
+	open: true,
+	kind: "narrow",
+	load: async () => null,
+	draw(_data, place) {
+		const username = input("username", "username");
+		const email = input("email", "email", { type: "email" });
+		const password = input("password", "new-password", { type: "password", minlength: 8 });
+		const content = form(
+			[
+				field("Username", username, { hint: "2 to 64 characters, no spaces" }),
+				field("Email", email),
+				field("Password", password, { hint: "At least 8 characters; a sentence is easy to remember" }),
+			],
+			async () => {
+				await api.signUp({ username: username.value, email: email.value, password: password.value });
+				await place.go(next(place), { replace: true });
+			},
+			{ label: "Make an account" },
+		);
+		return door("Make an account", "Practise technical interviews, one good question after another.", content, [
+			"Have one already? ",
+			a(withNext("/sign-in", place), "Sign in"),
+		]);
+	},
+};

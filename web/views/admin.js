@@ -1,12 +1,19 @@
 // For administrators: learners, statistics, the audit log, questions.
-import { call, get, newKey, post, Problem, to, topicTitles } from "../api.js";
-import { bar, shares, table, withTable } from "../charts.js";
+import { call, get, newKey, post, Problem, to, withTitles } from "../api.js";
+import { bar, curves, shares, table, withTable } from "../charts.js";
 import { a, capital, h, percent, plural, velocityWords, when } from "../dom.js";
-import { button, confirm, empty, field, form, heading, longList, say } from "../ui.js";
+import { button, confirm, empty, field, form, heading, longList, say, select } from "../ui.js";
 
-const TABS = [["/admin", "Learners"], ["/admin/statistics", "Statistics"], ["/admin/audit", "Audit log"], ["/admin/questions", "Questions"]];
+const TABS = [["/admin", "Learners"], ["/admin/statistics", "Statistics"], ["/admin/forecasts", "Forecasts"], ["/admin/audit", "Audit log"], ["/admin/questions", "Questions"]];
+
+/** So many standard deviations to each side hold 80%. */
+const Z80 = 1.28;
+/** Questions shown for each of the two reasons to look at one. */
+const LOOKED_AT = 5;
 
 const tabs = (here) => h("nav.choices", { "aria-label": "Administration" }, TABS.map(([href, name]) => h("a.choice", { href, "aria-current": href === here ? "page" : null }, name)));
+
+const top = (here, sub = null) => [heading(TABS.find(([href]) => href === here)[1], sub), tabs(here)];
 
 export const learners = {
 	load: ({ query }) => get(to("/api/admin/users", { q: query.get("q"), limit: 20 })),
@@ -16,9 +23,8 @@ export const learners = {
 		const search = form([field("Part of a username or email", input, { hint: "Fewer than three characters find what begins with them." })], () => place.go(to("/admin", { q: input.value.trim() })), { label: "Search" });
 		search.classList.add("joined");
 		search.setAttribute("role", "search");
-		const shown = ({ users, next_cursor: next }) => ({ rows: users.map(account), next });
-		const load = async (cursor) => shown(await get(to("/api/admin/users", { q, limit: 20, cursor })));
-		return [heading("Learners"), tabs("/admin"), search, first.users.length ? longList(h("ul.plain"), load, shown(first)) : empty("Nobody found", `No username or email fits “${q}”.`)];
+		const load = (cursor) => get(to("/api/admin/users", { q, limit: 20, cursor }));
+		return [top("/admin"), search, first.users.length ? longList(first, "users", account, load) : empty("Nobody found", `No username or email fits “${q}”.`)];
 	},
 };
 
@@ -26,16 +32,13 @@ const account = (user) =>
 	h("li.line", a(`/admin/users/${user.id}`, user.username), h("span.muted", user.email), h("span.muted", user.role === "admin" ? h("span.tag", "admin") : null, " since ", when(user.created_at, { exact: true })));
 
 export const learner = {
-	async load({ words: [id] }) {
-		const [progress, titles] = await Promise.all([get(`/api/admin/users/${id}/progress`), topicTitles()]);
-		return { ...progress, titles };
-	},
+	load: ({ words: [id] }) => withTitles(`/api/admin/users/${id}/progress`),
 	draw(data, place) {
 		const { user, topics, titles, overall } = data;
 		const names = Object.keys(topics);
 		const rows = names.map((name) => {
 			const one = topics[name];
-			return [titles.get(name) || name, percent(one.mastery), one.level, one.questions_attempted, percent(one.questions_attempted ? one.correct_count / one.questions_attempted : 0), one.current_difficulty, velocityWords(one.mastery_velocity), one.weak_concepts.join(", ") || "–"];
+			return [titles.of(name), percent(one.mastery), one.level, one.questions_attempted, percent(one.questions_attempted ? one.correct_count / one.questions_attempted : 0), one.current_difficulty, velocityWords(one.mastery_velocity), one.weak_concepts.join(", ") || "–"];
 		});
 		return [
 			heading(user.username, `${user.email} · ${user.role} · ${plural(overall.total_questions, "answer")}, average mastery ${percent(overall.avg_mastery)}`, roleButton(user, place)),
@@ -67,7 +70,7 @@ function roleButton(user, place) {
 /** Reason, preview, then the deed: what is previewed is what is done, and a change of either asks for another look. */
 function resetForm({ user, topics, titles }, place) {
 	const names = Object.keys(topics);
-	const which = h("select", { name: "topic" }, names.map((name) => h("option", { value: name }, titles.get(name) || name)), h("option", { value: "all" }, "All topics"));
+	const which = select("topic", [...names.map((name) => [name, titles.of(name)]), ["all", "All topics"]]);
 	const reason = h("textarea", { name: "reason", rows: 2, maxlength: 500, required: true });
 	const seen = h("div", { role: "status" });
 	const path = `/api/admin/users/${user.id}/reset_mastery`;
@@ -78,7 +81,7 @@ function resetForm({ user, topics, titles }, place) {
 	const preview = async () => {
 		const asked = body();
 		const would = await post(path, { ...asked, dry_run: true });
-		const lines = would.topics.map((name) => h("li", `${titles.get(name) || name}: mastery ${percent(topics[name]?.mastery ?? 0)} from ${plural(topics[name]?.questions_attempted ?? 0, "answer")}`));
+		const lines = would.topics.map((name) => h("li", `${titles.of(name)}: mastery ${percent(topics[name]?.mastery ?? 0)} from ${plural(topics[name]?.questions_attempted ?? 0, "answer")}`));
 		const go = button("Reset …", () => sure(asked, would), "danger");
 		seen.replaceChildren(h("div.preview", h("p", h("strong", `This would delete ${plural(would.deleted, "record")} of ${user.username}:`)), h("ul", lines), would.deleted ? h("div.actions", go) : null));
 		go.focus();
@@ -97,21 +100,19 @@ function resetForm({ user, topics, titles }, place) {
 	return h("section.card", h("h2", "Reset mastery"), form([field("What to reset", which), field("Reason", reason, { hint: "3 to 500 characters; the learner reads it." })], preview, { label: "Preview", kind: "plain" }), seen);
 }
 
+const cards = (topics, card) => (topics.length ? h("div.cards.two", topics.map(card)) : empty("No figures yet", "They appear with the first answers."));
+
 export const statistics = {
-	async load() {
-		const [stats, titles] = await Promise.all([get("/api/admin/stats"), topicTitles()]);
-		return { ...stats, titles };
-	},
+	load: () => withTitles("/api/admin/stats"),
 	draw({ topics, learners: count, titles }) {
-		if (!topics.length) return [heading("Statistics"), tabs("/admin/statistics"), empty("No figures yet", "They appear with the first answers.")];
-		return [heading("Statistics", `${plural(count, "learner")} with mastery`), tabs("/admin/statistics"), h("div.cards.two", topics.map((topic) => topicFigures(topic, titles)))];
+		return [top("/admin/statistics", `${plural(count, "learner")} with mastery`), cards(topics, (topic) => topicFigures(topic, titles))];
 	},
 };
 
 function topicFigures(topic, titles) {
-	const title = titles.get(topic.topic) || topic.topic;
+	const title = titles.of(topic.topic);
 	const levels = Object.entries(topic.levels);
-	const missed = topic.most_missed_concepts;
+	const missed = topic.most_missed_concepts.map((one) => ({ ...one, share: one.missed / (one.missed + one.mentioned || 1) }));
 	return h(
 		"article.card",
 		h("h2", title),
@@ -120,19 +121,48 @@ function topicFigures(topic, titles) {
 		withTable(shares(levels), { caption: `Learners by level in ${title}`, columns: ["Level", "Learners"], rows: () => levels }),
 		missed.length
 			? withTable(
-					h("ul.ranked", missed.map((one) => h("li", h("span", one.concept), bar(one.missed / (one.missed + one.mentioned || 1), { kind: "thin" }), h("span.muted", percent(one.missed / (one.missed + one.mentioned || 1)))))),
+					h("ul.ranked", missed.map((one) => h("li", h("span", one.concept), bar(one.share, "thin"), h("span.muted", percent(one.share))))),
 					{ caption: `Most missed concepts in ${title}`, columns: ["Concept", "Missed", "Mentioned"], rows: () => missed.map((one) => [one.concept, one.missed, one.mentioned]) },
 				)
 			: null,
 	);
 }
 
+export const forecasts = {
+	load: () => withTitles("/api/admin/calibration"),
+	draw: ({ topics, titles }) => [
+		top("/admin/forecasts", "How often what was foretold of learners happened. On the dashed line, forecasts are true."),
+		cards(topics, (topic) => calibration(topic, titles.of(topic.topic))),
+	],
+};
+
+function calibration({ reliability, questions }, title) {
+	const series = [
+		{ name: "Happened", kind: "main", values: [null, ...reliability.map((one) => one.happened), null] },
+		{ name: "As foretold", kind: "second", values: [0, ...reliability.map(() => null), 1] },
+	];
+	const chart = curves(series, { label: `How often what was foretold in ${title} happened`, at: [0, ...reliability.map((one) => one.foretold), 1], start: "0 foretold", end: "100" });
+	return h(
+		"article.card",
+		h("h2", title),
+		withTable(chart, { caption: `Foretold and happened in ${title}`, columns: ["Foretold", "Happened", "Outcomes"], rows: () => reliability.map((one) => [percent(one.foretold), percent(one.happened), one.count.toLocaleString()]) }),
+		questions.length ? [h("h3", "Questions to look at"), h("p.hint", "Chance: of who has 50% at an average question. Tells apart: 1 is as expected, 0 not at all."), table(["Question", "Chance", "Tells apart"], questionsToLookAt(questions), `Questions to look at in ${title}`)] : null,
+	);
+}
+
+/** Those that tell learners apart least, and those that are much harder or easier than their concepts. */
+function questionsToLookAt(questions) {
+	const by = (key) => [...questions].sort((one, other) => key(one) - key(other)).slice(0, LOOKED_AT);
+	const chance = (difficulty) => percent(1 / (1 + Math.exp(difficulty)));
+	const found = new Set([...by((one) => one.discrimination), ...by((one) => -Math.abs(one.difficulty))]);
+	return [...found].map(({ id, discrimination, difficulty, deviation }) => [id, `${chance(difficulty)} (${chance(difficulty + Z80 * deviation)}–${chance(difficulty - Z80 * deviation)})`, discrimination.toFixed(2)]);
+}
+
 export const audit = {
 	load: () => get("/api/admin/audit?limit=20"),
 	draw(first) {
-		const shown = ({ events, next_cursor: next }) => ({ rows: events.map(event), next });
-		const load = async (cursor) => shown(await get(to("/api/admin/audit", { limit: 20, cursor })));
-		return [heading("Audit log", "What was done that cannot be undone, newest first."), tabs("/admin/audit"), first.events.length ? longList(h("ul.plain"), load, shown(first)) : empty("Nothing yet", "Resets, roles, imports and deletions are listed here.")];
+		const load = (cursor) => get(to("/api/admin/audit", { limit: 20, cursor }));
+		return [top("/admin/audit", "What was done that cannot be undone, newest first."), first.events.length ? longList(first, "events", event, load) : empty("Nothing yet", "Resets, roles, imports and deletions are listed here.")];
 	},
 };
 
@@ -173,8 +203,7 @@ export const questions = {
 			}
 		};
 		return [
-			heading("Questions"),
-			tabs("/admin/questions"),
+			top("/admin/questions"),
 			h("p.muted", `In the bank: `, topics.map((topic, index) => `${index ? ", " : ""}${topic.title} (${topic.questions})`)),
 			h("section.card", h("h2", "Import a topic"), form([field("A file", chosen), field("Its content", text, { hint: "One topic, YAML, JSON or CSV, or an export of Moodle's (XML, GIFT). All or nothing: with any problem nothing is changed." })], send, { label: "Import" }), result),
 		];

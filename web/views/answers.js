@@ -1,14 +1,31 @@
 // One answer and what it was worth, wherever it is shown.
-import { bar } from "../charts.js";
-import { capital, chips, h, percent, points, when } from "../dom.js";
+import { bar, curves, withTable } from "../charts.js";
+import { capital, h, labelled, localTime, percent, points, when } from "../dom.js";
+import { section } from "../ui.js";
 
-/** Scores as bars with their figures. */
+export const columnsOfAnswers = ["When", "Score", "Mastery", "Change", "Difficulty"];
+export const rowOfAnswer = (one) => [localTime(one.at), percent(one.combined_score), percent(one.mastery_level), points(one.mastery_velocity), one.difficulty];
+
+/**
+ * Figures of answers, as [name, key]: the first two as curves, all in the table, newest first. `first` is the table's
+ * first column: its name, and what it says of an answer.
+ */
+export function twoCurves(title, answers, named, { words = null, first = ["When", (one) => localTime(one.at)], start, end }) {
+	const caption = `${title} of each answer`;
+	const series = named.slice(0, 2).map(([name, key], index) => ({ name, kind: index ? "second" : "main", values: answers.map((one) => one[key]) }));
+	const row = (one, index) => [first[1](one, index), ...named.map(([, key]) => percent(one[key]))];
+	return section(
+		title,
+		words ? h("p", words) : null,
+		withTable(curves(series, { label: caption, height: 200, start, end }), { caption, columns: [first[0], ...named.map(([name]) => name)], rows: () => answers.map(row).reverse() }),
+	);
+}
+
 export function scores({ combined_score: combined, semantic_score: semantic, keyword_score: keyword }) {
-	const row = (name, value, kind) => h("div.score", h("span", name), bar(value, { kind }), h("b", percent(value)));
+	const row = (name, value, kind) => h("div.score", h("span", name), bar(value, kind), h("b", percent(value)));
 	return h("div.scores", row("Together", combined, ""), row("Meaning", semantic, "thin"), row("Key terms", keyword, "thin"));
 }
 
-/** What was found and what was missed. */
 export function terms(attempt) {
 	const foundAs = new Map((attempt.grounds?.key_terms || []).map((term) => [term.term, term.found_as]));
 	const matched = attempt.matched_keywords.map((term) => {
@@ -17,17 +34,14 @@ export function terms(attempt) {
 	});
 	return h(
 		"div.terms",
-		line("Found", matched, "found"),
-		line("Missed", attempt.missed_keywords, "missed"),
-		line("Concepts shown", attempt.mentioned_concepts, "found"),
-		line("Concepts missed", attempt.missed_concepts, "missed"),
+		labelled("Found", matched, "found"),
+		labelled("Missed", attempt.missed_keywords, "missed"),
+		labelled("Concepts shown", attempt.mentioned_concepts, "found"),
+		labelled("Concepts missed", attempt.missed_concepts, "missed"),
 		(attempt.flags || []).map((flag) => h("p.flag", flag.effect)),
 	);
 }
 
-const line = (label, words, kind) => (words.length ? h("div.row", h("span.label", label), chips(words, kind)) : null);
-
-/** The answer beside the expected one. */
 export function beside(level, answer, expected) {
 	return h(
 		"div.beside",

@@ -1,48 +1,42 @@
 // A session, question by question or challenge by challenge: write, send, see what it was worth, go on.
-import { get, post, topicTitles } from "../api.js";
-import { bar, curves, withTable } from "../charts.js";
+import { get, post, withTitles } from "../api.js";
+import { bar } from "../charts.js";
 import { program } from "../code.js";
 import { a, capital, chips, clock, duration, h, kept, localTime, percent, plural, points } from "../dom.js";
 import { Draft, dropDrafts, unreplied } from "../drafts.js";
-import { button, confirm, empty, fact, heading, say } from "../ui.js";
-import { beside, past, scores, terms } from "./answers.js";
+import { button, confirm, empty, fact, figures, h1, heading, say, section } from "../ui.js";
+import { beside, past, scores, terms, twoCurves } from "./answers.js";
 
 const LONGEST = 8000;
 const NOTE = "Kept in this browser as you write. Ctrl or ⌘ with Enter sends.";
 const RETRY_MS = [2000, 5000, 15000, 30000];
 const SILENCE = "I don't know";
 const KEEP_EVERY_S = 5;
+const CURVE = [["Score", "combined_score"], ["Mastery of its topic", "mastery_after"], ["Meaning", "semantic_score"], ["Key terms", "keyword_score"]];
 
-/** What differs between the two: addresses, the name of the open thing, the body of an answer. */
+/** What differs between the two: addresses, the name of the open thing, how an answer is sent. */
 const QUESTIONS = {
 	path: "/api/adaptive/sessions",
-	open: (reply) => reply.question,
-	next: (reply) => reply.next_question,
-	body: (question, text, seconds) => ({ question_id: question.id, answer: text, response_time: seconds }),
+	name: "question",
+	body: (text, seconds) => ({ answer: text, response_time: seconds }),
 	ask: (question) => h("p.asked", { id: "asked" }, question.text),
 	label: "Your answer",
-	one: "Question",
 };
 const CHALLENGES = {
 	path: "/api/debugging/sessions",
-	open: (reply) => reply.challenge,
-	next: (reply) => reply.next_challenge,
-	body: (challenge, text) => ({ challenge_id: challenge.id, explanation: text }),
+	name: "challenge",
+	body: (text) => ({ explanation: text }),
 	ask: (challenge) => h("div", h("p.asked", { id: "asked" }, challenge.title), h("p", "There is one bug in it. What is wrong, why, and how would you put it right?"), program(challenge.buggy_code, challenge.language, "The program")),
 	label: "Your explanation",
-	one: "Challenge",
 };
 
 const pageOf = (kind) => ({
 	kind: "narrow",
-	async load({ words: [id] }) {
-		const [reply, titles] = await Promise.all([get(`${kind.path}/${id}`), topicTitles()]);
-		return { ...reply, titles };
-	},
+	load: ({ words: [id] }) => withTitles(`${kind.path}/${id}`),
 	draw(data, place) {
 		const stage = h("div.stage");
 		const round = { kind, place, stage, session: data.session, titles: data.titles, attempts: data.attempts };
-		const opened = kind.open(data);
+		const opened = data[kind.name];
 		const waiting = unreplied(data.session.id); // it may be recorded already: its key brings the reply
 		if (waiting) ask(round, waiting.question, waiting.number);
 		else if (opened) ask(round, opened);
@@ -53,8 +47,6 @@ const pageOf = (kind) => ({
 
 export const questions = pageOf(QUESTIONS);
 export const challenges = pageOf(CHALLENGES);
-
-const titleOf = (round, topic) => round.titles.get(topic) || topic;
 
 /** Put a step of the round on the stage; its heading gets the focus, unless `focus` does. */
 function step(round, nodes, focus = null) {
@@ -80,7 +72,7 @@ function ask(round, question, number = round.session.questions_count + 1) {
 	const give = (text) => {
 		if (draft.sent) return deliver(work, 0);
 		draft.text = text;
-		draft.markSent({ body: kind.body(question, text, draft.seconds), question, number });
+		draft.markSent({ body: { [`${kind.name}_id`]: question.id, ...kind.body(text, draft.seconds) }, question, number });
 		deliver(work, 0);
 	};
 	const whole = h(
@@ -103,13 +95,8 @@ function ask(round, question, number = round.session.questions_count + 1) {
 	step(
 		round,
 		[
-			h(
-				"header.meta-line",
-				h("h1", { tabindex: "-1" }, `${kind.one} ${number}${of}`),
-				h("p.meta", titleOf(round, question.topic), h(`span.chip`, question.difficulty), question.language ? h("span.chip", question.language) : null),
-				watch.node,
-			),
-			h("div.progress-line", { "aria-hidden": "true" }, session.max_questions ? bar((number - 1) / session.max_questions, { kind: "thin" }) : null),
+			top(round, question, `${capital(kind.name)} ${number}${of}`, watch.node),
+			h("div.progress-line", { "aria-hidden": "true" }, session.max_questions ? bar((number - 1) / session.max_questions, "thin") : null),
 			kind.ask(question),
 			whole,
 		],
@@ -126,6 +113,9 @@ function ask(round, question, number = round.session.questions_count + 1) {
 	round.place.onLeave(() => round.stop?.());
 	if (draft.sent) deliver(work, 0);
 }
+
+const top = (round, { topic, difficulty, language }, title, beside = null) =>
+	h("header.meta-line", h1(title), h("p.meta", round.titles.of(topic), [difficulty, language].map((word) => word && h("span.chip", word))), beside);
 
 /** Seconds on this question, across reloads; it runs on when it is hidden. */
 function stopwatch(draft) {
@@ -198,7 +188,7 @@ function refused(work, error) {
 }
 
 async function replied(round, question, draft, reply) {
-	const next = round.kind.next(reply);
+	const next = reply[`next_${round.kind.name}`];
 	const path = `${round.kind.path}/${round.session.id}`;
 	// A debugging reply carries no attempt and no session: they are read.
 	const detail = reply.attempt ? null : await get(path).catch(() => null);
@@ -207,19 +197,17 @@ async function replied(round, question, draft, reply) {
 	const attempt = reply.attempt || logged;
 	if (detail) round.attempts = detail.attempts;
 	const change = reply.mastery || (logged && { before: logged.mastery_before, after: logged.mastery_after, velocity: logged.mastery_velocity, difficulty_before: logged.difficulty_before, difficulty_after: logged.difficulty_after });
-	const onward = next
-		? h("button.primary", { type: "button", "data-next": true, onclick: () => ask(round, next) }, `Next ${round.kind.one.toLowerCase()}`)
-		: h("button.primary", { type: "button", "data-next": true, onclick: () => finished(round) }, "See the summary");
+	const [label, go] = next ? [`Next ${round.kind.name}`, () => ask(round, next)] : ["See the summary", () => finished(round)];
 	step(round, [
-		h("header.meta-line", h("h1", { tabindex: "-1" }, verdict(attempt ? attempt.combined_score : reply.result.score)), h("p.meta", titleOf(round, question.topic), h("span.chip", question.difficulty))),
+		top(round, question, verdict(attempt ? attempt.combined_score : reply.result.score)),
 		attempt ? scores(attempt) : null,
 		h("p.feedback", reply.feedback || reply.result?.feedback),
-		change ? stepOf(change, titleOf(round, question.topic)) : null,
+		change ? stepOf(change, round.titles.of(question.topic)) : null,
 		attempt ? terms(attempt) : null,
 		beside("h2", draft.text, attempt ? attempt.expected_answer : reply.result.expected_answer),
-		reply.result ? h("section", h("h2", "The correction"), program(reply.result.correct_code, question.language, "The correction", question.buggy_code)) : null,
+		reply.result ? section("The correction", program(reply.result.correct_code, question.language, "The correction", question.buggy_code)) : null,
 		reply.action ? h("p.hint", actionWords(reply.action, next, round)) : null,
-		h("div.actions.onward", onward, next ? button("End session", () => end(round), "quiet") : null),
+		h("div.actions.onward", button(label, go, "primary", { "data-next": true }), next ? button("End session", () => end(round), "quiet") : null),
 	]);
 }
 
@@ -239,7 +227,7 @@ function actionWords(action, next, round) {
 		FOLLOW_UP: "Next: the same topic, the same difficulty.",
 		SIMPLIFY: "Next: one step easier.",
 		DEEPEN: "Next: one step harder.",
-		MOVE_TOPIC: next && `Next: ${titleOf(round, next.topic)}.`,
+		MOVE_TOPIC: next && `Next: ${round.titles.of(next.topic)}.`,
 		FINALIZE: "That was the last question.",
 	}[action];
 }
@@ -263,44 +251,26 @@ async function finished(round) {
 	summary(round);
 }
 
-/** The end of a session: its figures, its curve, its answers. */
 function summary(round) {
 	const { session, attempts } = round;
 	const sum = session.summary;
-	const again = a("/practice", "Practise more");
-	again.className = "button primary";
-	again.dataset.next = "true";
-	const actions = h("div.actions", again, a("/progress", "To your progress"));
+	const actions = h("div.actions", h("a.button.primary", { href: "/practice", "data-next": true }, "Practise more"), a("/progress", "To your progress"));
 	if (!attempts.length) return step(round, [heading("Session ended"), empty("No answers", "This session ended before anything was answered."), actions]);
 	const label = `${localTime(session.created_at)} · ${duration(session.duration)}`;
-	step(round, [heading("Session summary", label), session.feedback ? h("p.feedback", session.feedback) : null, ...sessionFigures(round, sum), curve(attempts), h("section", h("h2", "Answers"), h("ul.plain", attempts.map((one) => h("li", past(one, { topic: titleOf(round, one.topic) }))))), actions]);
+	step(round, [heading("Session summary", label), session.feedback ? h("p.feedback", session.feedback) : null, ...sessionFigures(round, sum), ...answers(attempts, round.titles), actions]);
 }
 
 function sessionFigures(round, sum) {
 	if (!sum) return [];
 	return [
-		h("section.figures.wide", { "aria-label": "Figures" }, h("div.big", h("p.label", "Session score"), h("p.number", sum.score === null ? "–" : Math.round(sum.score)), bar((sum.score || 0) / 100)), h("dl", fact("Answers", sum.questions), fact("Correct", sum.correct), fact("Time", duration(sum.duration)))),
-		h("section", h("h2", "What it changed"), h("ul.plain", sum.topics.map((topic) => h("li.line", h("span", titleOf(round, topic.topic)), h("span.muted", `${percent(topic.mastery_before)} → ${percent(topic.mastery_after)} · ${plural(topic.questions, "answer")}`))))),
-		sum.missed_concepts.length ? h("section", h("h2", "Look at these again"), chips(sum.missed_concepts, "missed")) : null,
+		figures("wide", "Session score", sum.score === null ? "–" : Math.round(sum.score), (sum.score || 0) / 100, false, [fact("Answers", sum.questions), fact("Correct", sum.correct), fact("Time", duration(sum.duration))]),
+		section("What it changed", h("ul.plain", sum.topics.map((topic) => h("li.line", h("span", round.titles.of(topic.topic)), h("span.muted", `${percent(topic.mastery_before)} → ${percent(topic.mastery_after)} · ${plural(topic.questions, "answer")}`))))),
+		sum.missed_concepts.length ? section("Look at these again", chips(sum.missed_concepts, "missed")) : null,
 	];
 }
 
-/** The scores of a session's answers, one after another. */
-export function curve(attempts) {
-	const chart = curves(
-		[
-			{ name: "Score", kind: "main", values: attempts.map((one) => one.combined_score) },
-			{ name: "Mastery of its topic", kind: "second", values: attempts.map((one) => one.mastery_after) },
-		],
-		{ label: `Scores of ${plural(attempts.length, "answer")}`, height: 200, start: "first answer", end: attempts.length > 1 ? "last" : "" },
-	);
-	return h(
-		"section",
-		h("h2", "The session’s curve"),
-		withTable(chart, {
-			caption: "Scores of this session",
-			columns: ["Answer", "Score", "Meaning", "Key terms", "Mastery"],
-			rows: () => attempts.map((one, index) => [`${index + 1}. ${capital(one.topic)}`, percent(one.combined_score), percent(one.semantic_score), percent(one.keyword_score), percent(one.mastery_after)]),
-		}),
-	);
-}
+/** A session's answers: their scores one after another, then each. */
+export const answers = (attempts, titles) => [
+	twoCurves("The session’s curve", attempts, CURVE, { first: ["Answer", (one, index) => `${index + 1}. ${titles.of(one.topic)}`], start: "first answer", end: attempts.length > 1 ? "last" : "" }),
+	section("Answers", h("ul.plain", attempts.map((one) => h("li", past(one, { topic: titles.of(one.topic) }))))),
+];

@@ -1,27 +1,33 @@
-// One topic: how mastery went, where meaning and key terms differ, each concept and why, the last answers.
-import { get, policyInForce, post, to, topicTitles } from "../api.js";
+// One topic: how mastery went, what lies ahead, each concept and why, the last answers.
+import { get, policyInForce, to, withTitles } from "../api.js";
 import { bar, curves, withTable } from "../charts.js";
-import { capital, duration, h, localTime, percent, plural, points, velocityWords, when } from "../dom.js";
-import { acting, button, confirm, empty, fact, heading, longList, say } from "../ui.js";
-import { past } from "./answers.js";
+import { capital, duration, h, percent, plural, points, velocityWords, when } from "../dom.js";
+import { acting, button, empty, fact, figures, heading, longList, section } from "../ui.js";
+import { askReset } from "./account.js";
+import { columnsOfAnswers, past, rowOfAnswer, twoCurves } from "./answers.js";
 import { startPractice } from "./practice.js";
 
 const ANSWERS = 10;
+const FORETOLD = 30;
 
-/** The parts of the page, in this order: each (data, place) → node. What looks ahead belongs after `course`. */
-const SECTIONS = [figures, course, meaningAndTerms, conceptMap, lastAnswers];
+/** The chance of success below which what was known is due for review. */
+const REVIEW_BELOW = 0.7;
+
+/** The parts of the page, in this order: each (data, place) → node. */
+const SECTIONS = [standing, course, ahead, foretold, meaningAndTerms, conceptMap, lastAnswers];
 
 export const page = {
 	async load({ words: [topic] }) {
-		const name = encodeURIComponent(topic);
-		const [record, history, answers, policy, titles] = await Promise.all([
-			get(`/api/adaptive/mastery/${name}`),
+		const mastery = `/api/adaptive/mastery/${encodeURIComponent(topic)}`;
+		const answersFrom = (cursor) => get(to(`${mastery}/answers`, { limit: ANSWERS, cursor }));
+		const [record, outlook, history, answers, policy] = await Promise.all([
+			withTitles(mastery),
+			get(`${mastery}/forecast`),
 			get(to("/api/user/progress/history", { topic, order: "newest", limit: 100 })),
-			get(`/api/adaptive/mastery/${name}/answers?limit=${ANSWERS}`),
+			answersFrom(),
 			policyInForce(),
-			topicTitles(),
 		]);
-		return { ...record, topic, history: history.points.reverse(), earlier: history.next_cursor, answers, policy, titles, title: titles.get(topic) || topic };
+		return { ...record, topic, outlook, history: history.points.reverse(), earlier: history.next_cursor, answers, answersFrom, policy, title: record.titles.of(topic) };
 	},
 	draw(data, place) {
 		const { topic, title, titles, exists, history, mastery } = data;
@@ -31,42 +37,27 @@ export const page = {
 			return [heading(title), empty("Not practised yet", known ? "Answer a few questions, and this page shows how well you know each concept." : "There is nothing recorded under this name.", known ? practise : null)];
 		}
 		const sub = `${capital(mastery.level)} · ${mastery.current_difficulty} questions · ${velocityWords(mastery.mastery_velocity)}`;
-		const actions = [known ? practise : null, exists ? button("Reset", () => reset(data, place), "quiet") : null];
-		return [heading(title, exists ? sub : "Reset: the next answer starts anew", ...actions.filter(Boolean)), SECTIONS.map((section) => section(data, place))];
+		return [heading(title, exists ? sub : "Reset: the next answer starts anew", known ? practise : null, exists ? button("Reset", () => reset(data, place), "quiet") : null), SECTIONS.map((part) => part(data, place))];
 	},
 };
 
 function reset({ topic, title, mastery }, place) {
-	confirm(
-		`Reset ${title}?`,
-		`Mastery of ${percent(mastery.mastery_level)} from ${plural(mastery.questions_attempted, "answer")} goes, with all its concepts. It cannot be brought back. Your sessions and answers stay in the history.`,
-		{ label: "Reset this topic" },
-		async () => {
-			const done = await post("/api/user/reset_mastery", { topic });
-			say(done.message, "good");
-			place.again();
-		},
-	);
+	const text = `Mastery of ${percent(mastery.mastery_level)} from ${plural(mastery.questions_attempted, "answer")} goes, with all its concepts.`;
+	askReset(place, topic, `Reset ${title}?`, text, { label: "Reset this topic" });
 }
 
-function figures({ exists, mastery }) {
+function standing({ exists, mastery }) {
 	if (!exists) return null;
 	const correct = mastery.questions_attempted ? mastery.correct_count / mastery.questions_attempted : 0;
-	return h(
-		"section.figures.wide",
-		{ "aria-label": "Figures" },
-		h("div.big", h("p.label", "Mastery"), h("p.number", percent(mastery.mastery_level), mastery.early_estimate ? h("span.tag", "early estimate") : null), bar(mastery.mastery_level)),
-		h(
-			"dl",
-			fact("Answers", mastery.questions_attempted.toLocaleString(), `${percent(correct)} correct`),
-			fact("Sessions", mastery.sessions_attempted.toLocaleString()),
-			fact("Last step", points(mastery.mastery_velocity), "points"),
-			fact("Time an answer", duration(mastery.avg_response_time)),
-		),
-	);
+	const facts = [
+		fact("Answers", mastery.questions_attempted.toLocaleString(), `${percent(correct)} correct`),
+		fact("Sessions", mastery.sessions_attempted.toLocaleString()),
+		fact("Last step", points(mastery.mastery_velocity), "points"),
+		fact("Time an answer", duration(mastery.avg_response_time)),
+	];
+	return figures("wide", "Mastery", percent(mastery.mastery_level), mastery.mastery_level, mastery.early_estimate, facts);
 }
 
-/** Mastery over time, with the levels of the policy. */
 function course({ history, earlier, policy, title }) {
 	if (!history.length) return null;
 	const chart = curves([{ name: "Mastery", kind: "main", values: history.map((point) => point.mastery_level) }], {
@@ -74,37 +65,60 @@ function course({ history, earlier, policy, title }) {
 		lines: policy.levels.filter((level) => level.starts_at > 0).map((level) => ({ at: level.starts_at, name: level.name })),
 		...ends(history),
 	});
-	return h(
-		"section",
-		h("h2", "Mastery over time"),
+	return section(
+		"Mastery over time",
 		earlier ? h("p.hint", `The last ${history.length} answers.`) : null,
 		withTable(chart, {
 			caption: `Mastery in ${title}`,
-			columns: ["When", "Mastery", "Change", "Score", "Difficulty"],
-			rows: () => [...history].reverse().map((point) => [localTime(point.at), percent(point.mastery_level), points(point.mastery_velocity), percent(point.combined_score), point.difficulty]),
+			columns: columnsOfAnswers,
+			rows: () => [...history].reverse().map(rowOfAnswer),
 		}),
 	);
 }
 
-function meaningAndTerms({ history, mastery, exists }) {
-	if (history.length < 2) return null;
-	const chart = curves(
-		[
-			{ name: "Meaning", kind: "main", values: history.map((point) => point.semantic_score) },
-			{ name: "Key terms", kind: "second", values: history.map((point) => point.keyword_score) },
-		],
-		{ label: "Meaning and key terms of each answer", height: 200, ...ends(history) },
-	);
-	return h(
-		"section",
-		h("h2", "Meaning and key terms"),
-		exists ? h("p", compared(mastery)) : null,
+/** What is expected now, and how much of it days without practice leave. */
+function ahead({ exists, mastery, outlook: { forgetting } }) {
+	if (!exists) return null;
+	if (!forgetting.length) return section("Looking ahead", h("p.muted", "The forecast begins with your next answer."));
+	const last = forgetting.at(-1);
+	const low = forgetting.find((point) => point.recall < REVIEW_BELOW);
+	const chart = curves([{ name: "Chance of success", kind: "main", values: forgetting.map((point) => point.recall) }], {
+		label: `Chance of success without practice: ${percent(forgetting[0].recall)} now, ${percent(last.recall)} after ${last.days} days`,
+		lines: [{ at: REVIEW_BELOW, name: "review" }],
+		height: 200,
+		at: forgetting.map((point) => point.days / last.days),
+		start: "now",
+		end: `in ${last.days} days`,
+	});
+	return section(
+		"Looking ahead",
+		h(
+			"dl",
+			fact("Chance of success now", percent(mastery.expected_score)),
+			fact("Certainty of the forecast", percent(mastery.confidence)),
+			fact("Questions that fit", capital(mastery.recommended_difficulty)),
+			fact(`Below ${percent(REVIEW_BELOW)} without practice`, low ? (low.days ? `Within ${plural(low.days, "day")}` : "Already") : `Not within ${last.days} days`),
+		),
 		withTable(chart, {
-			caption: "Meaning and key terms of each answer",
-			columns: ["When", "Meaning", "Key terms"],
-			rows: () => [...history].reverse().map((point) => [localTime(point.at), percent(point.semantic_score), percent(point.keyword_score)]),
+			caption: "Chance of success without practice",
+			columns: ["Days from now", "Chance of success"],
+			rows: () => forgetting.map((point) => [point.days, percent(point.recall)]),
 		}),
 	);
+}
+
+function foretold({ outlook }) {
+	const answers = outlook.answers.slice(-FORETOLD);
+	if (answers.length < 2) return null;
+	const mean = (key) => percent(answers.reduce((sum, one) => sum + one[key], 0) / answers.length);
+	const words = `Of the concepts asked, ${mean("foretold")} were foretold to be shown, and ${mean("happened")} were.`;
+	return twoCurves("Forecast and outcome", answers, [["Happened", "happened"], ["Foretold", "foretold"]], { words, ...ends(answers) });
+}
+
+function meaningAndTerms({ history, mastery, exists }) {
+	if (history.length < 2) return null;
+	const words = exists ? compared(mastery) : null;
+	return twoCurves("Meaning and key terms", history, [["Meaning", "semantic_score"], ["Key terms", "keyword_score"]], { words, ...ends(history) });
 }
 
 function compared({ semantic_avg: semantic, keyword_avg: keyword }) {
@@ -117,22 +131,35 @@ function compared({ semantic_avg: semantic, keyword_avg: keyword }) {
 const dayOf = (iso) => new Date(iso).toLocaleDateString(undefined, { day: "numeric", month: "short" });
 const ends = (history) => ({ start: dayOf(history[0].at), end: history.length > 1 ? dayOf(history.at(-1).at) : "" });
 
-/** States of a concept, each with the words that say why. */
+const isKnown = ({ forecast }) => forecast.review_due_at !== null && forecast.probability >= REVIEW_BELOW;
+const isDue = (one) => isKnown(one) && new Date(one.forecast.review_due_at) <= Date.now();
+
+/** What is expected of a concept, and when to look at it again. */
+function expected(one) {
+	const { probability, interval, mastered, enough_data: enough, recall_now: now, review_due_at: at } = one.forecast;
+	if (at === null) return h("p.hint", "No forecast yet.");
+	const review = isDue(one) ? "review due now" : isKnown(one) ? ["review ", when(at)] : "to be learned first";
+	return h("p.hint", `Expected now ${percent(now)}, fresh ${percent(probability)} (${interval.map(percent).join("–")}), mastered with ${percent(mastered)}${enough ? "" : ": a first guess"}; `, review, ".");
+}
+
+/** States of a concept, each with the words that say why. `waiting` is the policy's word, `due` the forecast's. */
 const STATES = {
+	due: { is: isDue, why: () => "about to be forgotten" },
 	weak: { is: (one) => one.is_weak, why: (one) => `missed ${one.times_missed_when_sampled} of ${plural(one.attempts, "time")}` },
 	strong: { is: (one) => one.is_strong, why: (one) => `shown ${plural(one.times_mentioned, "time")}` },
 	stagnating: {
 		is: (one, policy) => one.stagnation_count >= policy.priority_stagnation_from,
 		why: (one) => `missed ${plural(one.stagnation_count, "time")} in a row`,
 	},
-	due: {
+	waiting: {
 		is: (one, policy) => one.last_seen > 0 && Date.now() / 1000 - one.last_seen > policy.priority_unseen_above_seconds,
 		why: (one) => ["last asked ", when(new Date(one.last_seen * 1000).toISOString())],
 	},
 };
 
 function conceptMap({ concepts, policy }) {
-	const all = Object.entries(concepts).sort(([, one], [, other]) => other.priority_score - one.priority_score);
+	const urgency = (one) => (isDue(one) ? 2 - one.forecast.recall_now : one.priority_score / 10);
+	const all = Object.entries(concepts).sort(([, one], [, other]) => urgency(other) - urgency(one));
 	if (!all.length) return null;
 	const tiles = all.map(([name, one]) => {
 		const states = Object.keys(STATES).filter((state) => STATES[state].is(one, policy));
@@ -143,9 +170,10 @@ function conceptMap({ concepts, policy }) {
 				"li",
 				{ class: `tile ${one.is_weak ? "weak" : one.is_strong ? "strong" : ""}` },
 				h("h3", name),
-				bar(one.mastery_level, { kind: "thin" }),
+				bar(one.mastery_level, "thin"),
 				h("p.meta", percent(one.mastery_level), states.length ? [" · ", states.map((state) => h(`span.state.${state}`, state))] : null),
 				h("p.hint", why.length ? why : `asked ${plural(one.attempts, "time")}`),
+				expected(one),
 			),
 		};
 	});
@@ -158,12 +186,10 @@ function conceptMap({ concepts, policy }) {
 		choices.forEach((choice) => choice.setAttribute("aria-pressed", String(choice === control)));
 		for (const tile of tiles) tile.node.hidden = state !== "all" && !tile.states.includes(state);
 	};
-	return h("section", h("h2", "Concepts"), h("p.hint", "The most urgent first."), h("div.choices", { role: "group", "aria-label": "Show concepts that are", hidden: choices.length < 3 }, choices), list);
+	return section("Concepts", h("p.hint", "Those due for review first, then the most urgent."), h("div.choices", { role: "group", "aria-label": "Show concepts that are", hidden: choices.length < 3 }, choices), list);
 }
 
-function lastAnswers({ topic, answers }) {
+function lastAnswers({ answers, answersFrom }) {
 	if (!answers.answers.length) return null;
-	const page = ({ answers: rows, next_cursor: next }) => ({ rows: rows.map((one) => h("li", past(one))), next });
-	const load = async (cursor) => page(await get(to(`/api/adaptive/mastery/${encodeURIComponent(topic)}/answers`, { limit: ANSWERS, cursor })));
-	return h("section", h("h2", "Last answers"), longList(h("ul.plain"), load, page(answers)));
+	return section("Last answers", longList(answers, "answers", (one) => h("li", past(one)), answersFrom));
 }
