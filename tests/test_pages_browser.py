@@ -665,7 +665,7 @@ def test_concepts_that_are_due_for_review_come_first(visit: Callable[..., Visito
     foretold = concepts[due[0]]["forecast"]
     low, high = foretold["interval"]
     told = page.locator(".tile").first.inner_text()
-    assert f"Expected now {percent(foretold['recall_now'])}, fresh {percent(foretold['probability'])}" in told
+    assert f"Expected {percent(foretold['recall_now'])} now, {percent(foretold['probability'])} fresh" in told
     assert f"({percent(low)}–{percent(high)})" in told
     assert "review due now" in told
 
@@ -691,11 +691,11 @@ def test_where_nothing_is_foretold_or_due_the_pages_say_so(visit: Callable[..., 
     page = learner.open("/progress")
     see(page, "Nothing is due now.")
     learner.open("/topics/dbms")
-    see(page, "a first guess; to be learned first.")
+    see(page, "to be learned first.")
     expect(page.get_by_role("heading", name="Forecast and outcome")).to_have_count(0)
     page.route("**/forecast", lambda route: route.fulfill(json={"forgetting": [], "answers": []}))
     learner.open("/topics/dbms")
-    see(page, "The forecast begins with your next answer.")
+    see(page, "No forecast yet")
     admin.page.route("**/api/admin/calibration", lambda route: route.fulfill(json={"topics": []}))
     admin.open("/admin/forecasts")
     see(admin.page, "No figures yet")

@@ -15,16 +15,17 @@ const tabs = (here) => h("nav.choices", { "aria-label": "Administration" }, TABS
 
 const top = (here, sub = null) => [heading(TABS.find(([href]) => href === here)[1], sub), tabs(here)];
 
+const usersFrom = (q, cursor = null) => get(to("/api/admin/users", { q, limit: 20, cursor }));
+
 export const learners = {
-	load: ({ query }) => get(to("/api/admin/users", { q: query.get("q"), limit: 20 })),
+	load: ({ query }) => usersFrom(query.get("q")),
 	draw(first, place) {
 		const q = place.query.get("q") || "";
 		const input = h("input", { type: "search", name: "q", value: q, autocomplete: "off" });
 		const search = form([field("Part of a username or email", input, { hint: "Fewer than three characters find what begins with them." })], () => place.go(to("/admin", { q: input.value.trim() })), { label: "Search" });
 		search.classList.add("joined");
 		search.setAttribute("role", "search");
-		const load = (cursor) => get(to("/api/admin/users", { q, limit: 20, cursor }));
-		return [top("/admin"), search, first.users.length ? longList(first, "users", account, load) : empty("Nobody found", `No username or email fits “${q}”.`)];
+		return [top("/admin"), search, first.users.length ? longList(first, "users", account, (cursor) => usersFrom(q, cursor)) : empty("Nobody found", `No username or email fits “${q}”.`)];
 	},
 };
 
@@ -158,11 +159,12 @@ function questionsToLookAt(questions) {
 	return [...found].map(({ id, discrimination, difficulty, deviation }) => [id, `${chance(difficulty)} (${chance(difficulty + Z80 * deviation)}–${chance(difficulty - Z80 * deviation)})`, discrimination.toFixed(2)]);
 }
 
+const auditFrom = (cursor) => get(to("/api/admin/audit", { limit: 20, cursor }));
+
 export const audit = {
-	load: () => get("/api/admin/audit?limit=20"),
+	load: () => auditFrom(),
 	draw(first) {
-		const load = (cursor) => get(to("/api/admin/audit", { limit: 20, cursor }));
-		return [top("/admin/audit", "What was done that cannot be undone, newest first."), first.events.length ? longList(first, "events", event, load) : empty("Nothing yet", "Resets, roles, imports and deletions are listed here.")];
+		return [top("/admin/audit", "What was done that cannot be undone, newest first."), first.events.length ? longList(first, "events", event, auditFrom) : empty("Nothing yet", "Resets, roles, imports and deletions are listed here.")];
 	},
 };
 

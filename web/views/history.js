@@ -21,9 +21,7 @@ export const page = {
 			{ "aria-label": "Kind of session" },
 			TYPES.map((one) => h("a.choice", { href: to("/history", { type: one }), "aria-current": one === type ? "true" : null }, capital(one || "all"))),
 		);
-		const none = type
-			? empty(`No ${type} sessions yet`, "Choose another kind, or start one.", a("/practice", "Practise"))
-			: empty("No sessions yet", "Every session you hold is listed here with its answers.", a("/practice", "Practise"));
+		const none = empty(`No ${type} sessions yet`, type ? "Choose another kind, or start one." : "Every session you hold is listed here with its answers.", a("/practice", "Practise"));
 		const list = longList(first, "sessions", (one) => row(one, titles), (cursor) => get(listOf(type, cursor)));
 		return [heading("History", "Times are those of your own zone."), filter, first.sessions.length ? list : none];
 	},

@@ -8,6 +8,7 @@ import { inOrderOf, startDebugging, startPractice } from "./practice.js";
 
 const SHOWN_CONCEPTS = 3;
 const SHOWN_TOPICS = 3;
+const MOST_REVIEWS = 100;
 
 const practise = (label, plan, place, kind, more) =>
 	acting(label, () => (plan.recommended_session_type === "debugging" ? startDebugging(place) : startPractice(place, { topics: [plan.topic], session_type: plan.recommended_session_type, max_questions: 5 })), kind, more);
@@ -15,7 +16,7 @@ const practise = (label, plan, place, kind, more) =>
 export const page = {
 	async load() {
 		const [shown, recent] = await Promise.all([
-			withTitles("/api/user/progress", "/api/profile/action_plans", "/api/user/review?limit=100"),
+			withTitles("/api/user/progress", "/api/profile/action_plans", `/api/user/review?limit=${MOST_REVIEWS}`),
 			get("/api/user/progress/recent?limit=20"),
 		]);
 		return { ...shown, recent: recent.topics };
@@ -55,12 +56,13 @@ const links = (label, names, titles) => (names.length ? h("p.muted", label, name
 /** What was known and is about to be forgotten, by topic. */
 function due({ reviews, titles }, place) {
 	const topics = [...new Set(reviews.map((one) => one.topic))];
+	const atLeast = reviews.length < MOST_REVIEWS ? "" : "at least ";
 	const line = (topic) => {
 		const [first, ...others] = reviews.filter((one) => one.topic === topic);
 		const start = () => startPractice(place, { topics: [topic], max_questions: 5, selection: "forecast" });
 		return h(
 			"li.line",
-			h("div", topicLink(topic, titles), h("p.meta", `${first.concept}: ${percent(first.recall_now)} expected now`, others.length ? `, and ${others.length} more` : "")),
+			h("div", topicLink(topic, titles), h("p.meta", `${first.concept}: ${percent(first.recall_now)} expected now`, others.length ? `, and ${atLeast}${others.length} more` : "")),
 			titles.has(topic) ? acting(`Review ${titles.of(topic)}`, start) : null,
 		);
 	};

@@ -253,18 +253,17 @@ async function finished(round) {
 
 function summary(round) {
 	const { session, attempts } = round;
-	const sum = session.summary;
 	const actions = h("div.actions", h("a.button.primary", { href: "/practice", "data-next": true }, "Practise more"), a("/progress", "To your progress"));
 	if (!attempts.length) return step(round, [heading("Session ended"), empty("No answers", "This session ended before anything was answered."), actions]);
 	const label = `${localTime(session.created_at)} · ${duration(session.duration)}`;
-	step(round, [heading("Session summary", label), session.feedback ? h("p.feedback", session.feedback) : null, ...sessionFigures(round, sum), ...answers(attempts, round.titles), actions]);
+	step(round, [heading("Session summary", label), session.feedback ? h("p.feedback", session.feedback) : null, ...sessionFigures(session.summary, round.titles), ...answers(attempts, round.titles), actions]);
 }
 
-function sessionFigures(round, sum) {
+function sessionFigures(sum, titles) {
 	if (!sum) return [];
 	return [
 		figures("wide", "Session score", sum.score === null ? "–" : Math.round(sum.score), (sum.score || 0) / 100, false, [fact("Answers", sum.questions), fact("Correct", sum.correct), fact("Time", duration(sum.duration))]),
-		section("What it changed", h("ul.plain", sum.topics.map((topic) => h("li.line", h("span", round.titles.of(topic.topic)), h("span.muted", `${percent(topic.mastery_before)} → ${percent(topic.mastery_after)} · ${plural(topic.questions, "answer")}`))))),
+		section("What it changed", h("ul.plain", sum.topics.map((topic) => h("li.line", h("span", titles.of(topic.topic)), h("span.muted", `${percent(topic.mastery_before)} → ${percent(topic.mastery_after)} · ${plural(topic.questions, "answer")}`))))),
 		sum.missed_concepts.length ? section("Look at these again", chips(sum.missed_concepts, "missed")) : null,
 	];
 }

@@ -79,7 +79,7 @@ function course({ history, earlier, policy, title }) {
 /** What is expected now, and how much of it days without practice leave. */
 function ahead({ exists, mastery, outlook: { forgetting } }) {
 	if (!exists) return null;
-	if (!forgetting.length) return section("Looking ahead", h("p.muted", "The forecast begins with your next answer."));
+	if (!forgetting.length) return section("Looking ahead", h("p.muted", "No forecast yet. It begins with the next question."));
 	const last = forgetting.at(-1);
 	const low = forgetting.find((point) => point.recall < REVIEW_BELOW);
 	const chart = curves([{ name: "Chance of success", kind: "main", values: forgetting.map((point) => point.recall) }], {
@@ -139,7 +139,7 @@ function expected(one) {
 	const { probability, interval, mastered, enough_data: enough, recall_now: now, review_due_at: at } = one.forecast;
 	if (at === null) return h("p.hint", "No forecast yet.");
 	const review = isDue(one) ? "review due now" : isKnown(one) ? ["review ", when(at)] : "to be learned first";
-	return h("p.hint", `Expected now ${percent(now)}, fresh ${percent(probability)} (${interval.map(percent).join("–")}), mastered with ${percent(mastered)}${enough ? "" : ": a first guess"}; `, review, ".");
+	return h("p.hint", `${enough ? "Expected" : "First guess:"} ${percent(now)} now, ${percent(probability)} fresh (${interval.map(percent).join("–")}), ${percent(mastered)} likely mastered; `, review, ".");
 }
 
 /** States of a concept, each with the words that say why. `waiting` is the policy's word, `due` the forecast's. */
