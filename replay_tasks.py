@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 load_dotenv(ROOT / ".env")
 
 VISIBILITY_SECONDS = int(os.environ.get("CELERY_VISIBILITY_TIMEOUT") or 600)
-"""With Redis: how long a task may take before it is taken for lost and given to another worker, within two minutes."""
+"""With Redis: how long a task may take before it is taken for lost and given to another worker, ten seconds later."""
 
 celery = Celery("gradus", broker=os.environ.get("CELERY_BROKER_URL") or "redis://127.0.0.1:6379/0")
 celery.conf.update(
@@ -31,7 +31,10 @@ celery.conf.update(
     task_reject_on_worker_lost=True,
     task_ignore_result=True,  # the database says what is rebuilt
     worker_prefetch_multiplier=1,
-    broker_transport_options={"visibility_timeout": VISIBILITY_SECONDS},
+    broker_transport_options={
+        "visibility_timeout": VISIBILITY_SECONDS,
+        "unacked_restore_throttle": 1,  # lost tasks are looked for every 10 seconds, not every 100
+    },
     broker_connection_retry_on_startup=True,
 )
 

@@ -19,6 +19,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 from flask_migrate import upgrade
 from psycopg import sql
+from redis import Redis
+from redis.exceptions import ConnectionError as NoRedis
 from werkzeug.test import TestResponse
 
 from app import create_app
@@ -81,6 +83,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 POSTGRES = os.environ.get("TEST_POSTGRES_URL", "postgresql://postgres@127.0.0.1:5432/postgres")
+REDIS = os.environ.get("TEST_REDIS_URL", "redis://127.0.0.1:6379")
+"""The server, without the number of a database: the tests take one that is empty."""
+
 BANK_TABLES = ("bank_", "debugging_challenges", "counted_policies")
 QUICK_HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 """Tests sign up thousands of times; what the real parameters are is a test of its own."""
@@ -223,6 +228,26 @@ def emptied(name: str) -> bool:
         except psycopg.errors.UndefinedTable:
             return False
     return imports == (1, "tests")
+
+
+@pytest.fixture(scope="module")
+def redis() -> Iterator[Redis]:
+    """An empty Redis database that nobody else takes meanwhile; it is empty again afterwards."""
+    for number in range(15, 0, -1):
+        client = Redis.from_url(f"{REDIS}/{number}")
+        try:
+            mine = client.set("taken by a test", 1, nx=True, ex=600)
+        except NoRedis as error:
+            unavailable(f"no Redis at {REDIS}: {error}")
+        if mine and client.dbsize() == 1:
+            with client:
+                yield client
+                client.flushdb()
+            return
+        if mine:
+            client.delete("taken by a test")
+        client.close()
+    unavailable(f"every database of Redis at {REDIS} is in use")
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

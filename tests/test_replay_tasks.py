@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from flask import Flask
 from kombu.exceptions import OperationalError
+from redis import Redis
 from sqlalchemy import func, select
 
 from config import ROOT
@@ -22,13 +23,15 @@ from models import UserMastery, db
 from replay_tasks import celery, rebuild
 from replays import verify
 from store import Store
-from tests.conftest import postgres_url, sign_up, unavailable
+from tests.conftest import REDIS, postgres_url, sign_up, unavailable
 from tests.test_recording import GIVEN, NOON, record
 
 RABBITMQ = os.environ.get("TEST_RABBITMQ_URL", "amqp://guest:guest@127.0.0.1:5672//")
 LEARNERS, ANSWERS = 40, 4
 PER_TASK = 10
 ENDS_WITHIN_SECONDS = 90
+VISIBILITY_SECONDS = 5
+"""Longer than a task takes, however busy the machine; with Redis so much passes until a dead worker's task goes on."""
 
 
 @pytest.fixture
@@ -42,14 +45,23 @@ def practised(postgres_database: str, make_app: Callable[..., Flask]) -> Flask:
     return app
 
 
+@pytest.fixture(params=["rabbitmq", "redis"])
+def broker(request: pytest.FixtureRequest) -> str:
+    """The address of each kind of broker."""
+    if request.param == "rabbitmq":
+        return RABBITMQ
+    redis: Redis = request.getfixturevalue("redis")
+    return f"{REDIS}/{redis.get_connection_kwargs()['db']}"
+
+
 @pytest.fixture
-def queue() -> Iterator[str]:
+def queue(broker: str) -> Iterator[str]:
     """A queue of the test's own at the broker."""
     name = f"gradus-test-{uuid.uuid4().hex[:12]}"
     try:
-        connection = celery.connection(RABBITMQ, connect_timeout=5).ensure_connection(max_retries=1)
+        connection = celery.connection(broker, connect_timeout=5).ensure_connection(max_retries=1)
     except OperationalError as error:
-        unavailable(f"no RabbitMQ at {RABBITMQ}: {error}")
+        unavailable(f"no broker at {broker}: {error}")
     with connection:
         yield name
         connection.default_channel.queue_delete(name)
@@ -64,13 +76,16 @@ def begun(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def workers(practised: Flask, queue: str, begun: Path, tmp_path: Path) -> Iterator[dict[str, subprocess.Popen[bytes]]]:
+def workers(
+    practised: Flask, broker: str, queue: str, begun: Path, tmp_path: Path
+) -> Iterator[dict[str, subprocess.Popen[bytes]]]:
     """Two, by name."""
     environment = {
         **os.environ,
         "DATABASE_URL": practised.config["SQLALCHEMY_DATABASE_URI"],
         "JWT_SECRET_KEY": "x" * 40,
-        "CELERY_BROKER_URL": RABBITMQ,
+        "CELERY_BROKER_URL": broker,
+        "CELERY_VISIBILITY_TIMEOUT": str(VISIBILITY_SECONDS),
         "TEST_BEGUN_FILE": str(begun),
     }
     celery_app = [sys.executable, "-m", "celery", "--app", "tests.slow_replay_tasks"]
@@ -103,14 +118,14 @@ def held(app: Flask, begun: Path, ranges: dict[int, int]) -> tuple[str, int] | N
 
 
 def test_a_worker_that_is_killed_takes_no_work_with_it(
-    practised: Flask, workers: dict[str, subprocess.Popen[bytes]], queue: str, begun: Path
+    practised: Flask, workers: dict[str, subprocess.Popen[bytes]], broker: str, queue: str, begun: Path
 ) -> None:
-    celery.conf.broker_url = RABBITMQ
     with practised.app_context():
         ids = [user_id for batch in Store().practised(LEARNERS) for user_id in batch]
     ranges = {ids[start]: ids[start + PER_TASK - 1] for start in range(0, LEARNERS, PER_TASK)}
-    for first, last in ranges.items():
-        rebuild.apply_async((first, last, "guide"), queue=queue)
+    with celery.connection(broker) as connection:
+        for first, last in ranges.items():
+            rebuild.apply_async((first, last, "guide"), queue=queue, connection=connection)
     deadline = time.monotonic() + ENDS_WITHIN_SECONDS
     while (found := held(practised, begun, ranges)) is None and time.monotonic() < deadline:
         time.sleep(0.02)

@@ -1,6 +1,5 @@
 """Two services behind a real nginx, on one PostgreSQL and one Redis: to a client they are one."""
 
-import os
 import shutil
 import time
 import uuid
@@ -12,15 +11,11 @@ from typing import Any
 import psycopg
 import pytest
 from redis import Redis
-from redis.exceptions import ConnectionError as NoRedis
 
-from tests.conftest import PASSWORD, POSTGRES, postgres_url, unavailable
+from tests.conftest import PASSWORD, POSTGRES, REDIS, postgres_url, unavailable
 from tests.nginx import SERVED_BY, Nginx, nginx_before, nginx_binary
 from tests.service import Endpoint, Reply, Service, serving
 from tests.test_service import ROUNDING, Expected, answers_of_each_kind, registered
-
-REDIS = os.environ.get("TEST_REDIS_URL", "redis://127.0.0.1:6379")
-"""The server, without the number of a database: the tests take one that is empty."""
 
 METRICS_TOKEN = "a-token.of/tests=="
 READY_WITHIN_SECONDS = 120
@@ -67,26 +62,6 @@ def _who_waits(connection: psycopg.Connection) -> str:
         assert time.monotonic() < deadline, "nobody waits for the learner's row"
         time.sleep(0.01)
     return str(row[0])
-
-
-@pytest.fixture(scope="module")
-def redis() -> Iterator[Redis]:
-    """An empty Redis database that nobody else takes meanwhile; it is empty again afterwards."""
-    for number in range(15, 0, -1):
-        client = Redis.from_url(f"{REDIS}/{number}")
-        try:
-            mine = client.set("taken by a test", 1, nx=True, ex=600)
-        except NoRedis as error:
-            unavailable(f"no Redis at {REDIS}: {error}")
-        if mine and client.dbsize() == 1:
-            with client:
-                yield client
-                client.flushdb()
-            return
-        if mine:
-            client.delete("taken by a test")
-        client.close()
-    unavailable(f"every database of Redis at {REDIS} is in use")
 
 
 @pytest.fixture(scope="module")
