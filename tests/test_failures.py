@@ -1,11 +1,14 @@
 """What the service needs goes away, is full, or is broken: clear replies, nothing half-written, recovery by itself."""
 
+import configparser
 import shutil
 import sqlite3
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +24,14 @@ from models import db
 from tests.conftest import PASSWORD, Learner, fill, unavailable
 from tests.postgres_server import PostgresServer, binaries, own_postgres
 from tests.service import Service, free_port, served
-from tests.soaking import APPLICATION, Ledger, Phone, found_in
+from tests.soaking import APPLICATION, Ledger, Phone, found_in, in_background
 
 RECOVERS_WITHIN_SECONDS = 20
+PATIENCE = 1
+REFUSES_WITHIN_SECONDS = PATIENCE + SILENCE["connect_timeout"] + 3
+"""A statement without a word or, after a rest, a new connection without one; and a machine that is busy."""
+
+MOST_ANSWERS = 100_000
 
 
 def until(service: Service, path: str, status: int, token: str | None = None) -> Any:
@@ -47,10 +55,15 @@ def own_server() -> Iterator[PostgresServer]:
         yield server
 
 
+@pytest.fixture(scope="module")
+def ledger() -> Ledger:
+    """What clients were told by all services over that server."""
+    return Ledger()
+
+
 def test_a_database_that_goes_is_503_and_is_found_again_without_a_restart(
-    own_server: PostgresServer, make_app: Callable[..., Flask], tmp_path: Path
+    own_server: PostgresServer, make_app: Callable[..., Flask], ledger: Ledger, tmp_path: Path
 ) -> None:
-    ledger = Ledger()
     with served(own_server.url, tmp_path / "log.txt", APPLICATION, WEB_CONCURRENCY="2") as service:
         phone = Phone(service, ledger).sign_up("ada")
         phone.practise(2)
@@ -69,30 +82,63 @@ def test_a_database_that_goes_is_503_and_is_found_again_without_a_restart(
     assert (found.lost, found.doubled, found.differences) == (0, 0, ())
 
 
-def test_a_database_that_hangs_is_503_within_its_time_and_is_found_again(
-    own_server: PostgresServer, make_app: Callable[..., Flask], tmp_path: Path
+def test_a_database_that_went_and_came_back_unnoticed_costs_nobody_a_request(
+    own_server: PostgresServer, ledger: Ledger, tmp_path: Path
 ) -> None:
-    ledger, patience = Ledger(), 2
-    settings = {"WEB_CONCURRENCY": "1", "DATABASE_TIMEOUT_SECONDS": str(patience)}
+    with served(own_server.url, tmp_path / "log.txt", APPLICATION, WEB_CONCURRENCY="2") as service:
+        phone = Phone(service, ledger).sign_up("alan")
+        for worker in service.workers:
+            with service.served_only_by(worker):
+                assert service.call("GET", "/api/user/progress", token=phone.token).status == 200
+        own_server.kill()
+        own_server.start()
+        for worker in service.workers:
+            with service.served_only_by(worker):
+                assert service.call("GET", "/api/user/progress", token=phone.token).status == 200
+
+
+def test_a_database_that_hangs_is_503_within_its_time_and_is_found_again_without_a_restart(
+    own_server: PostgresServer, make_app: Callable[..., Flask], ledger: Ledger, tmp_path: Path
+) -> None:
+    """Answers are on their way meanwhile: those that were refused are repeated, and count once."""
+    over, refused_before = threading.Event(), ledger.statuses[503]
+    settings = {"DATABASE_TIMEOUT_SECONDS": str(PATIENCE), "WEB_CONCURRENCY": "2"}
     with served(own_server.url, tmp_path / "log.txt", APPLICATION, **settings) as service:
-        phone = Phone(service, ledger).sign_up("eve")
-        phone.practise(2)
+        phone = Phone(service, ledger).sign_up("grace")
         workers = service.workers
-        own_server.hang()
-        try:
-            began_at = time.monotonic()
-            for path in ("/api/user/progress", "/readyz"):
-                reply = service.call("GET", path, token=phone.token)
-                assert reply.status == 503, reply.json
-            assert time.monotonic() - began_at < 2 * (2 * patience + SILENCE["connect_timeout"] + 2)
-            assert service.call("GET", "/healthz").status == 200
-        finally:
-            own_server.go_on()
-        until(service, "/api/user/progress", 200, phone.token)
-        phone.practise(2)
+        with in_background(partial(phone.practise, MOST_ANSWERS, lambda: not over.is_set())):
+            try:
+                until_answered(ledger)
+                own_server.hang()
+                refused_soon(service, "/api/user/progress", phone.token)
+                refused_soon(service, "/readyz")
+                assert service.call("GET", "/healthz").status == 200
+                own_server.go_on()
+                until(service, "/readyz", 200)
+                until(service, "/api/user/progress", 200, phone.token)
+                until_answered(ledger)
+            finally:
+                own_server.go_on()
+                over.set()
         assert service.workers == workers
+    assert ledger.statuses[503] > refused_before
     found = found_in(make_app(own_server.url), ledger)
     assert (found.lost, found.doubled, found.differences) == (0, 0, ())
+
+
+def until_answered(ledger: Ledger) -> None:
+    """Go on once there are more answers."""
+    before, deadline = len(ledger.acknowledged), time.monotonic() + RECOVERS_WITHIN_SECONDS
+    while len(ledger.acknowledged) < before + 4:
+        assert time.monotonic() < deadline, "no answers are recorded"
+        time.sleep(0.02)
+
+
+def refused_soon(service: Service, path: str, token: str | None = None) -> None:
+    began = time.monotonic()
+    reply = service.call("GET", path, token=token)
+    assert (reply.status, reply.headers["Retry-After"]) == (503, "5")
+    assert time.monotonic() - began < REFUSES_WITHIN_SECONDS
 
 
 @pytest.fixture
@@ -173,6 +219,12 @@ def test_a_full_disk_is_told_of_and_spoils_nothing(app: Flask, learner: Learner,
     engine.dispose()
     assert learner.answer(started["session"]["id"], question, "A lock and a log.").status_code == 201
     assert rows_of(path) == [(learner.id, "dbms", answered + 1)]
+
+
+def test_systemd_starts_the_service_again_whatever_ended_it() -> None:
+    unit = configparser.ConfigParser(strict=False, interpolation=None)
+    unit.read(ROOT / "deploy" / "gradus.service")
+    assert (unit["Service"]["Restart"], unit["Unit"]["StartLimitIntervalSec"]) == ("always", "0")
 
 
 def test_systemd_understands_how_the_service_is_kept_running() -> None:
