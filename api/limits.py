@@ -13,6 +13,8 @@ from api.tokens import TokenRefused, token_owner, verified_claims
 from config import Settings
 
 EVERYTHING = "600 per minute"
+REDIS_SECONDS = 1.0
+"""How long Redis may say nothing: it answers within a millisecond. It is asked twice, as a connection may be stale."""
 
 
 def address() -> str:
@@ -56,13 +58,14 @@ WITHOUT_LIMIT = ("operations.healthz", "operations.readyz", "operations.metrics"
 def register_limits(app: Flask, settings: Settings) -> None:
     """Attach the limits. They are counted in Redis where there is one, else in this process.
 
-    When Redis goes, each process counts for itself until it is back.
+    When Redis goes or hangs, each process counts for itself until it is back.
     """
     limiter = Limiter(
         key_func=learner_or_address,
         app=app,
         application_limits=[EVERYTHING],
         storage_uri=settings.redis_url or "memory://",
+        storage_options=_with_little_patience() if settings.redis_url else {},
         strategy="moving-window",
         in_memory_fallback_enabled=bool(settings.redis_url),
         enabled=settings.rate_limits_enabled,
@@ -75,3 +78,12 @@ def register_limits(app: Flask, settings: Settings) -> None:
     for endpoint in WITHOUT_LIMIT:
         if endpoint in views:
             views[endpoint] = limiter.exempt(views[endpoint])
+
+
+def _with_little_patience() -> dict[str, Any]:
+    """Settings of the connections to Redis, whose client would wait for a minute by default."""
+    from redis.backoff import NoBackoff  # what is without Redis starts without it
+    from redis.retry import Retry
+
+    seconds = dict.fromkeys(("socket_timeout", "socket_connect_timeout"), REDIS_SECONDS)
+    return {**seconds, "retry": Retry(NoBackoff(), 1)}
