@@ -1,5 +1,6 @@
 """Gates of debugging challenges: what is wrong is named with its file and line, and the delivered ones pass."""
 
+import re
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
@@ -214,7 +215,7 @@ def check(app: Flask, *paths: Path, **options: Any) -> Any:
 
 def test_the_command_checks_challenges_with_the_topics_and_alone(app: Flask, delivered: Path) -> None:
     whole = check(app)
-    assert "in 1 topic, 36 questions, 1 challenge." in whole.output
+    assert re.search(r"in 1 topic, \d+ questions, 1 challenge\.", whole.output)
     path = delivered / "challenges" / "python.yaml"
     missed = f"{path}:{line(path.read_text(), 'expected_answers:') + 1}: The scorer does not see 'Object identity'"
     assert missed in whole.output
