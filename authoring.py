@@ -138,6 +138,8 @@ class Authoring:
             known = self._store.bank().topic(question.topic).concept_by_name
             if gone := [name for name in question.concepts if name not in known]:
                 raise Unrestorable(f"The topic no longer has {', '.join(map(repr, gone))}: edit the question first.")
+            if question.subtopic not in {concept.subtopic for concept in known.values()}:
+                raise Unrestorable(f"The topic no longer has {question.subtopic!r}: edit the question first.")
             return self._save(question, RESTORE_ACTION, actor_id)
 
     def _save(self, question: Question, action: str, actor_id: int) -> QuestionChange:

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from adaptive_state import AnswerEvidence
-from forecast import Evidence, LearnerForecast, merge_evidence, step
+from forecast import Evidence, LearnerForecast, merge_evidence, part_of, step
 from mastery import Difficulty, MasteryPolicy, TopicProgress, capped_response_time
 from models import Attempt, UserMastery
 from question_bank import QuestionBank
@@ -90,8 +90,8 @@ def step_forecast(
 ) -> dict[str, list[float]]:
     """Step the learner's forecast by the answer, concept by concept; what was foretold, as `Attempt.foretold` has it.
 
-    `known` are the bank's concepts of the topic, `question` is the bank's question. All learners learn from it only
-    where the learner's concepts are all the bank's: nobody's own words become shared terms.
+    `known` are the bank's concepts of the topic, `question` is the bank's question. All learners learn from it,
+    but of no concept that the bank does not know: nobody's own words become shared terms.
     """
     terms = store.shared_terms(given.topic, now=given.at)
     foretold: dict[str, list[float]] = {}
@@ -101,12 +101,19 @@ def step_forecast(
         learner = done.learner
         foretold[concept] = [done.probability, done.shared.mean, done.shared.variance]
         if concept in known:
-            merge_evidence(learned, done.learned)
+            shared = {term: more for term, more in done.learned.items() if _is_of(known, term)}
+            merge_evidence(learned, shared)
     if foretold:
         store.keep_forecast(user_id, given.topic, learner)
-    if learned and learner.concepts.keys() <= known:
+    if learned:
         store.share_evidence(user_id, given.topic, learned, at=given.at)
     return foretold
+
+
+def _is_of(known: Set[str], term: str) -> bool:
+    """Whether a shared term speaks of no concept but the known ones."""
+    part = part_of(term)
+    return not part.startswith("concept:") or part.removeprefix("concept:") in known
 
 
 def _known_concepts(bank: QuestionBank, slug: str) -> set[str]:

@@ -254,16 +254,24 @@ def _foretold_by(log: Iterable[LoggedAnswer]) -> LearnerForecast:
     for answer in log:
         if answer.foretold is None:
             continue
-        if answer.foretold.keys() != {concept for concept, _ in answer.evidence.outcomes}:
-            raise UnlikeForetold(
-                f"Answer {answer.ordinal} foretells {sorted(answer.foretold)}, which it did not sample."
-            )
-        for concept, outcome in answer.evidence.outcomes:
-            probability, mean, variance = answer.foretold[concept]
-            shared = Shared(mean=mean, variance=variance)
-            if not _is_close(Prediction.of(learner, concept, shared).probability, probability):
-                raise UnlikeForetold(f"Answer {answer.ordinal} does not foretell {concept!r} as those before it do.")
-            learner = learner.after(concept, outcome=outcome, at=answer.evidence.at, shared=shared)
+        try:
+            learner = _after(learner, answer, answer.foretold)
+        except UnlikeForetold:
+            raise
+        except (ArithmeticError, AttributeError, TypeError, ValueError):
+            raise UnlikeForetold(f"Answer {answer.ordinal} notes nothing that can be foretold.") from None
+    return learner
+
+
+def _after(learner: LearnerForecast, answer: LoggedAnswer, foretold: Mapping[str, Sequence[float]]) -> LearnerForecast:
+    if foretold.keys() != {concept for concept, _ in answer.evidence.outcomes}:
+        raise UnlikeForetold(f"Answer {answer.ordinal} foretells {sorted(foretold)}, which it did not sample.")
+    for concept, outcome in answer.evidence.outcomes:
+        probability, mean, variance = foretold[concept]
+        shared = Shared(mean=mean, variance=variance)
+        if not _is_close(Prediction.of(learner, concept, shared).probability, probability):
+            raise UnlikeForetold(f"Answer {answer.ordinal} does not foretell {concept!r} as those before it do.")
+        learner = learner.after(concept, outcome=outcome, at=answer.evidence.at, shared=shared)
     return learner
 
 

@@ -108,10 +108,10 @@ class Reviews:
 
     def outlook(self, user_id: int, topic: str) -> Outlook:
         """What is ahead in a topic, and what was."""
-        now = self._clock()
-        learner, terms = self._store.forecast(user_id, topic), self._store.shared_terms(topic, now=now)
+        now, learner = self._clock(), self._store.forecast(user_id, topic)
         if not learner.concepts:
             return Outlook()
+        terms = self._store.shared_terms(topic, now=now)
         curve = forgetting(learner, terms, learner.concepts, now=now.timestamp(), days=OUTLOOK_DAYS)
         answers = [
             Foretold(
@@ -125,12 +125,16 @@ class Reviews:
         return Outlook(forgetting=list(zip(OUTLOOK_DAYS, curve, strict=True)), answers=answers)
 
     def due(self, user_id: int, *, limit: int | None = None) -> list[DueReview]:
-        """Up to `limit` concepts that were known (a success at 0.7 or more) and are due, least remembered first."""
-        now = self._clock()
+        """Up to `limit` concepts that were known (a success at 0.7 or more) and are due, least remembered first.
+
+        Of the bank's topics only what its questions still probe: nobody could review the rest.
+        """
+        now, bank = self._clock(), self._store.bank()
         found = []
         for topic, learner in self._store.forecasts(user_id).items():
             terms = self._store.shared_terms(topic, now=now)
-            for name in learner.concepts:
+            asked = set(bank.topics[topic].probed_concepts) if topic in bank.topics else learner.concepts.keys()
+            for name in asked & learner.concepts.keys():
                 foretold = forecast_concept(learner, terms, name, now=now.timestamp())
                 due_at = foretold.review_due_at
                 if foretold.probability >= REVIEW_BELOW and due_at is not None and due_at <= now.timestamp():

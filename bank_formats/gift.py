@@ -16,7 +16,7 @@ COMMENT = "//"
 BLANK = "_____"
 """What stands in a question where its answer stood."""
 
-LABEL = re.compile(r"(?<!\\)\[(id|tag):((?:[^\]\\]|\\.)*)(\]|\Z)")
+LABEL = re.compile(r"(?<!\\)\[(id|tag):((?:[^\]\\]|\\.)*+)(\]|\\?\Z)")
 """One that is not closed is taken to the end, and is none: so each is looked at once."""
 
 FORMAT = re.compile(r"\s*\[(html|markdown|plain|moodle)\]")

@@ -5,6 +5,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import dropwhile
 from pathlib import PurePath
 from typing import Any
 
@@ -16,6 +17,9 @@ DEFAULT_DIFFICULTY = Difficulty.MEDIUM
 DEFAULT_SUBTOPIC = "general"
 MAX_ID = 100
 MAX_SUBTOPIC = 64
+SHOWN = 60
+"""Characters of a name in what is said of it: it may be said of each question."""
+
 RIGHT = 100.0
 """Percent that an expected answer earns."""
 
@@ -95,9 +99,8 @@ def _document(file: str, questions: Sequence[PlatformQuestion], notices: Iterabl
 def categories(path: str) -> tuple[str, ...]:
     """The names of a category's path, without the platform's own roots (`$course$/top`); `//` is a slash in a name."""
     parts = [part.replace("//", "/").strip() for part in re.split(r"(?<!/)/(?!/)", path)]
-    while parts and (parts[0].startswith("$") or parts[0] in ("top", "")):
-        parts.pop(0)
-    return tuple(part for part in parts if part)
+    named = dropwhile(lambda part: part.startswith("$") or part in ("top", ""), parts)
+    return tuple(part for part in named if part)
 
 
 def expected(text: str, earns: str) -> tuple[str, str]:
@@ -142,7 +145,11 @@ def _title(file: str, questions: Sequence[PlatformQuestion]) -> tuple[str, list[
     """The topic of all questions, and what is wrong where they have several."""
     titles = [question.category[0] if question.category else PurePath(file).stem for question in questions]
     strangers = [
-        BankProblem(file, question.line, f"A file holds one topic: this is of {title!r}, others of {titles[0]!r}.")
+        BankProblem(
+            file,
+            question.line,
+            f"A file holds one topic: this is of {title[:SHOWN]!r}, others of {titles[0][:SHOWN]!r}.",
+        )
         for question, title in zip(questions, titles, strict=True)
         if title != titles[0]
     ]

@@ -156,7 +156,20 @@ class BankShelf(Transactions):
             for position, question in enumerate(topic.questions)
         ]
         if rows:
+            self._note_left([row["id"] for row in rows], topic.slug, revision)
             session.connection().execute(self.in_dialect(_upsert_question), rows)
+
+    def _note_left(self, ids: Sequence[str], slug: str, revision: int) -> None:
+        """Other topics from which questions move to this one change too: whoever holds them must read them again."""
+        for start in range(0, len(ids), READINGS_PER_QUERY):
+            owned = BankQuestion.id.in_(ids[start : start + READINGS_PER_QUERY])
+            left = select(BankQuestion.topic).where(owned, BankQuestion.topic != slug)
+            self._session.execute(
+                update(BankTopic)
+                .where(BankTopic.slug.in_(left))
+                .values(revision=revision)
+                .execution_options(synchronize_session=False)
+            )
 
     def _read_again(self, held: _Held, revision: int) -> _Held:
         """What is held, with the topics that have changed since read again.

@@ -7,7 +7,7 @@ from functools import cached_property
 from threading import Lock
 from typing import Any
 
-from sqlalchemy import Executable, Row, bindparam, delete, select
+from sqlalchemy import Executable, Row, bindparam, delete, event, select
 
 from counts import slot_of
 from forecast import Evidence, LearnerForecast, SharedTerms, merge_evidence
@@ -23,6 +23,7 @@ OVERLAP = timedelta(seconds=30)
 SHARED_TOGETHER = 32
 """Answers of one process and topic whose evidence is written at once. A process that dies loses what waits."""
 _WAITING = Lock()
+_LOOKING = Lock()
 
 _FORECASTS, _SHARED, _ATTEMPTS, _MASTERIES = (
     table.__table__ for table in (Forecast, SharedForecast, Attempt, UserMastery)
@@ -149,10 +150,12 @@ class ForecastShelf(Transactions):
         """The shared terms of a topic as they were at most `SHARED_FOR` ago; not to be changed."""
         kept = self._kept_terms.get(topic)
         if kept is None or not now - SHARED_FOR < kept.looked_at <= now:
-            kept = self._look_again(topic, kept, now)
+            with _LOOKING:
+                kept = self._look_again(topic, self._kept_terms.get(topic), now)
         return kept.terms
 
     def _look_again(self, topic: str, kept: KeptTerms | None, now: datetime) -> KeptTerms:
+        """Called by one thread at a time: two would both add what is new."""
         values: dict[str, Any] = {"topic": topic}
         query = _ALL_SHARED
         if kept is not None and kept.looked_at <= now:
@@ -164,17 +167,19 @@ class ForecastShelf(Transactions):
         for row in rows:
             kept.take(row.part, row.slot, row.evidence)
         kept.looked_at = now
-        self._kept_terms[topic] = kept
+        if kept.rows:  # topics that nobody shares are words of clients, without bound
+            self._kept_terms[topic] = kept
         return kept
 
     def share_evidence(self, user_id: int, topic: str, evidence: Mapping[str, Evidence], *, at: datetime) -> None:
         """Add what an answer says of the shared terms.
 
         It waits in this process until `SHARED_TOGETHER` answers are there, or the first is as old as `SHARED_FOR`, and
-        is written when the transaction of the last of them commits.
+        is written when the transaction of the last of them commits. If that fails, the evidence of the others waits on.
         """
         with _WAITING:
             waiting = self._waiting.setdefault(topic, Waiting(since=at))
+            earlier = Waiting(since=waiting.since, evidence=dict(waiting.evidence), answers=waiting.answers)
             merge_evidence(waiting.evidence, evidence)
             waiting.answers += 1
             if waiting.answers < SHARED_TOGETHER and at - waiting.since < SHARED_FOR:
@@ -183,6 +188,23 @@ class ForecastShelf(Transactions):
         changes = changes_of(self._session)
         merge_evidence(changes.evidence.setdefault((topic, slot_of(user_id)), {}), waiting.evidence)
         changes.learned_at.append(at)
+        self._wait_on_if_undone(topic, earlier)
+
+    def _wait_on_if_undone(self, topic: str, earlier: Waiting) -> None:
+        """Put evidence back when the session's transaction is rolled back."""
+        undecided = [earlier]
+
+        def put_back(_session: Any) -> None:
+            while undecided:
+                undone = undecided.pop()
+                with _WAITING:
+                    waiting = self._waiting.setdefault(topic, Waiting(since=undone.since))
+                    merge_evidence(waiting.evidence, undone.evidence)
+                    waiting.answers += undone.answers
+                    waiting.since = min(waiting.since, undone.since)
+
+        event.listen(self._session, "after_commit", lambda _session: undecided.clear())
+        event.listen(self._session, "after_rollback", put_back)
 
     @cached_property
     def _waiting(self) -> dict[str, Waiting]:

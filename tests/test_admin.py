@@ -876,6 +876,11 @@ SLOW = {
     "a header of many columns": ("text/csv", "kind," + "a," * 500_000),
     "many answers": ("text/x-gift", "::n::q {" + "=%50%a\n" * 100_000 + "}"),
     "labels that do not end": ("text/x-gift", "// " + "[id:" * 250_000 + "\n::n::q {}"),
+    "labels that end in a backslash": ("text/x-gift", "// " + "[id:" * 250_000 + "\\\n::n::q {}"),
+    "a long category of many questions": (
+        "text/x-gift",
+        "$CATEGORY: " + "/" * 100_000 + "x" * 200_000 + "\n\n$CATEGORY: y\n\n" + "::n::q {=a}\n\n" * 20_000,
+    ),
     "tags that do not end": ("text/x-gift", "::n::[html]" + "<a " * 16_000 + "{}"),
     "comments that do not end": ("text/x-gift", "::n::[html]" + "<!--" * 12_000 + "{}"),
     "conditions that do not end": ("text/x-gift", "::n::[html]" + "<![if " * 8_000 + "{}"),

@@ -186,13 +186,17 @@ def test_a_forecast_that_is_gone_is_made_from_the_log(any_app: Flask) -> None:
     assert verified(any_app, ada).differences == ()
 
 
-@pytest.mark.parametrize("foretold", [{"Join": [0.5, 0.0, 1.0]}, {}])
+@pytest.mark.parametrize(
+    "foretold", [{"Join": [0.5, 0.0, 1.0]}, {}, [], "short", "null", "text", "negative"], ids=lambda value: str(value)
+)
 def test_a_log_that_contradicts_itself_on_what_was_foretold_is_told_of(any_app: Flask, foretold: Any) -> None:
     ada = sign_up(any_app, "ada").id
     practise(any_app, ada, 12)
     with any_app.app_context(), Store().transaction():
         attempt = db.session.scalars(select(Attempt).where(Attempt.topic == "dbms", Attempt.ordinal == 2)).one()
-        attempt.foretold = foretold
+        broken = {"short": [0.5, 0.0], "null": None, "text": ["a", "b", "c"], "negative": [0.5, 0.0, -1e9]}
+        named = isinstance(foretold, str)
+        attempt.foretold = dict.fromkeys(attempt.foretold or {}, broken[foretold]) if named else foretold
         before = Store().forecast(ada, "dbms")
     [found] = verified(any_app, ada).differences
     assert (found.what, found.stored[:9]) == ("forecast", "Answer 2 ")

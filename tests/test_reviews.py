@@ -7,7 +7,7 @@ from sqlalchemy import func, select
 from forecast import LearnerForecast, Shared, SharedTerms, predict, step
 from models import Attempt, Forecast, SharedForecast, db
 from reviews import OUTLOOK_DAYS
-from store import Store
+from store import Store, utc_now
 from store.forecasts import SHARED_FOR, SHARED_TOGETHER
 from tests.conftest import Learner, sign_up
 from tests.fakes import Clock
@@ -53,6 +53,55 @@ def test_what_was_known_comes_up_for_review_once_it_is_due(app: Flask, learner: 
     assert due[0]["recall_now"] < 0.7 <= due[0]["probability"]
     known(app, learner, clock().timestamp(), "Index")
     assert learner.get("/api/user/review").json["reviews"] == []
+
+
+def test_what_no_question_probes_any_more_is_never_due(app: Flask, learner: Learner, clock: Clock) -> None:
+    known(app, learner, clock().timestamp() - 100 * DAY, "Index", "A concept of former days")
+    assert [one["concept"] for one in learner.get("/api/user/review").json["reviews"]] == ["Index"]
+
+
+def test_a_topic_that_nobody_can_have_has_no_outlook(any_app: Flask) -> None:
+    learner = sign_up(any_app)
+    for topic in ("%00", "a%00b", "no-such-topic", "x" * 3_000):
+        reply = learner.get(f"/api/adaptive/mastery/{topic}/forecast")
+        assert (reply.status_code, reply.json) == (200, {"forgetting": [], "answers": []})
+
+
+def test_no_process_remembers_topics_that_nobody_shares(app: Flask) -> None:
+    with app.app_context():
+        store = Store()
+        for number in range(20):
+            store.shared_terms(f"invented {number}", now=utc_now())
+        assert store._kept_terms == {}
+
+
+def test_evidence_waits_on_where_the_answer_that_was_to_write_it_failed(
+    app: Flask, learner: Learner, clock: Clock
+) -> None:
+    with app.app_context():
+        store, at = Store(), clock()
+        for _ in range(SHARED_TOGETHER - 1):
+            store.share_evidence(learner.id, "dbms", {"base": (1.0, 0.5)}, at=at)
+        with pytest.raises(LookupError), store.transaction():
+            store.share_evidence(learner.id, "dbms", {"base": (1.0, 0.5)}, at=at)
+            raise LookupError
+        with store.transaction():
+            store.share_evidence(learner.id, "dbms", {"base": (1.0, 0.5)}, at=at)
+        [row] = db.session.scalars(select(SharedForecast))
+        assert row.evidence == {"base": [SHARED_TOGETHER, SHARED_TOGETHER / 2]}
+        with store.transaction():
+            pass
+        db.session.rollback()
+        assert store._waiting == {}
+
+
+def test_a_learners_own_word_is_never_shared_and_hinders_no_other_concept(app: Flask, learner: Learner) -> None:
+    known(app, learner, 1.0, "A word of my own")
+    answered(learner, SHARED_TOGETHER)
+    with app.app_context():
+        parts = {row.part: row.evidence for row in db.session.scalars(select(SharedForecast))}
+    assert parts
+    assert "word of my own" not in str(parts)
 
 
 def test_plans_name_what_is_due(app: Flask, learner: Learner, clock: Clock) -> None:
