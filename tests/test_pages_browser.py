@@ -624,6 +624,7 @@ def rows_of(page: Page, caption: str) -> list[list[str]]:
     twin = page.locator("figure", has=page.get_by_text(caption, exact=True)).locator("summary")
     twin.press("Enter")
     rows = page.get_by_role("region", name=caption).locator("tbody tr")
+    rows.first.wait_for()
     return [rows.nth(number).locator("th, td").all_inner_texts() for number in range(rows.count())]
 
 
