@@ -194,7 +194,7 @@ def test_a_list_query_that_does_not_fit_is_422(learner: Learner, query: str) -> 
 
 
 def test_an_error_inside_says_nothing_of_the_inside(learner: Learner, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_args: object) -> None:
+    def fail(*_args: object, **_options: object) -> None:
         raise RuntimeError("secret detail")
 
     learner.client.application.config["PROPAGATE_EXCEPTIONS"] = False

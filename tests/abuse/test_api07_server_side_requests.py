@@ -18,11 +18,12 @@ ADDRESSES = (
 def test_addresses_in_texts_are_texts(learner: Learner, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Any] = []
 
-    def note(_self: socket.socket, address: Any) -> None:
-        asked.append(address)
+    def note(*asking: Any, **_options: Any) -> None:
+        asked.append(asking)
         raise OSError("nobody is asked here")
 
     monkeypatch.setattr(socket.socket, "connect", note)
+    monkeypatch.setattr(socket, "getaddrinfo", note)
     for address in ADDRESSES:
         score = {"answer": address, "expected_answers": [address], "question": address, "concepts": [address]}
         assert learner.post("/api/adaptive/score", score).status_code == 200
