@@ -27,19 +27,16 @@ BODIES: list[tuple[str, dict[str, Any]]] = [
     ("/api/sessions", {"session_type": "mock", "topic": "dbms", "score": 50, "duration": 60}),
 ]
 TAKEN = {"/api/sessions": ("created_at",)}
+"""What of them the contract has."""
 HIDDEN = ("password", "hash", "jti", "expected_answer", "correct_code", "fingerprint", "secret")
 
 
-@pytest.mark.parametrize("name", EXTRA)
 @pytest.mark.parametrize(("path", "body"), BODIES, ids=[path for path, _ in BODIES])
-def test_a_property_that_nobody_asked_for_is_refused(
-    learner: Learner, path: str, body: dict[str, Any], name: str
-) -> None:
-    if name in TAKEN.get(path, ()):
-        pytest.skip("the contract has this property")
-    reply = learner.post(path, {**body, name: EXTRA[name]})
-    assert reply.status_code == 422
-    assert [error["pointer"] for error in reply.json["errors"]] == [f"#/{name}"]
+def test_a_property_that_nobody_asked_for_is_refused(learner: Learner, path: str, body: dict[str, Any]) -> None:
+    for name in EXTRA.keys() - set(TAKEN.get(path, ())):
+        reply = learner.post(path, {**body, name: EXTRA[name]})
+        assert reply.status_code == 422, name
+        assert [error["pointer"] for error in reply.json["errors"]] == [f"#/{name}"], name
 
 
 @pytest.mark.parametrize("name", ["role", "id", "is_admin"])
