@@ -17,7 +17,8 @@ test: .venv/installed-dev
 
 # Minutes of faults and broken requests, and a table of what was counted.
 soak: .venv/installed-dev
-	@timeout 900 $(BIN)/pytest -n 2 --rounds=$(or $(ROUNDS),20) --malformed=$(or $(MALFORMED),100000) $(SOAKED)
+	@timeout 900 $(BIN)/pytest -n 2 --rounds=$(or $(ROUNDS),20) --malformed=$(or $(MALFORMED),100000) $(SOAKED) \
+		--pictures tests/test_pages_browser.py::test_the_documents_pictures_are_those_of_this_test
 
 grade: .venv/installed
 	@$(BIN)/flask --app app grade "$(or $(CSV),benchmarks/graded_answers.csv)"

@@ -40,9 +40,10 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--cases-per-operation", default="6", help="how many requests the fuzzer makes up for each operation"
+        "--cases-per-operation", default="3", help="how many requests the fuzzer makes up for each operation"
     )
     parser.addoption("--rounds", type=int, default=1, help="how often each thing is killed in the tests of crashes")
+    parser.addoption("--pictures", action="store_true", help="take the pictures of docs/pages.md, and throw them away")
     parser.addoption("--malformed", type=int, default=2_000, help="how many requests are refused as malformed")
 
 
