@@ -32,7 +32,7 @@ from models import db
 from question_bank import load_topics
 from store import Store, utc_now
 from tests.fakes import Clock, WordEncoder
-from tests.service import prepare
+from tests.service import WITHOUT_MODEL, prepare
 
 # Two processes that compute with two threads each on two cores hinder one another.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -144,9 +144,9 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def prepared_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A SQLite database as `make setup` leaves it, vectors of the real model included."""
+    """A SQLite database as `make setup` leaves it, but without vectors: see `WITHOUT_MODEL`."""
     folder = tmp_path_factory.mktemp("prepared")
-    prepare(f"sqlite:///{folder / 'gradus.db'}", folder / "log.txt")
+    prepare(f"sqlite:///{folder / 'gradus.db'}", folder / "log.txt", **WITHOUT_MODEL)
     return folder / "gradus.db"
 
 

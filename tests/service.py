@@ -20,6 +20,10 @@ from embeddings import make_ready
 BINARIES = Path(sys.executable).parent
 STARTS_WITHIN_SECONDS = 60
 
+WITHOUT_MODEL = {"EMBEDDING_BACKEND": "remote", "EMBEDDING_URL": "http://127.0.0.1:9/v1"}
+"""Prepared with these settings a bank has no vectors, as where the model is away: they take half a minute. A service
+then makes those that it needs when it first needs them."""
+
 
 @dataclass
 class Reply:
@@ -166,10 +170,15 @@ def serving(database_url: str, log: Path, *words: str, **settings: str) -> Itera
 
 
 def prepare(database_url: str, log: Path, **settings: str) -> None:
-    """Migrate a database and load the question bank with its vectors, by the real model."""
-    environment = {**_environment(database_url), "RATE_LIMITS_ENABLED": "false", **settings}
+    """Migrate a database and load the question bank; with its vectors, by the real model, unless settings say else."""
+    flask(database_url, log, "prepare", **{"RATE_LIMITS_ENABLED": "false", **settings})
+
+
+def flask(database_url: str, log: Path, *words: str, **settings: str) -> None:
+    """Run a `flask` command on a database."""
+    environment = {**_environment(database_url), **settings}
     with log.open("ab") as output:
-        command = [str(BINARIES / "flask"), "--app", "app", "prepare"]
+        command = [str(BINARIES / "flask"), "--app", "app", *words]
         subprocess.run(command, cwd=ROOT, env=environment, stdout=output, stderr=output, check=True)
 
 

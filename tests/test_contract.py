@@ -13,7 +13,7 @@ from flask import Flask
 
 from config import ROOT
 from tests.conftest import PASSWORD
-from tests.service import Service, running
+from tests.service import Service, flask, served
 
 COMMITTED = ROOT / "docs" / "openapi.json"
 CLIENT_SETTINGS = """
@@ -32,9 +32,10 @@ ADMIN = "root@example.com"
 @pytest.fixture(scope="module")
 def service(served_database: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     log = tmp_path_factory.mktemp("contract") / "log.txt"
-    with running(f"sqlite:///{served_database}", log, RATE_LIMITS_ENABLED="false", ADMIN_PASSWORD=PASSWORD) as served:
-        served.flask("users", "create-admin", ADMIN)
-        yield served
+    url = f"sqlite:///{served_database}"
+    flask(url, log, "users", "create-admin", ADMIN, ADMIN_PASSWORD=PASSWORD)
+    with served(url, log, RATE_LIMITS_ENABLED="false") as service:
+        yield service
 
 
 def test_the_committed_document_is_what_the_service_says(app: Flask) -> None:

@@ -602,12 +602,15 @@ def test_the_fingerprint_of_the_packaged_model_is_pinned(model: LocalEncoder) ->
     assert model.state == "ok"
 
 
+PAIRS = 24
+
+
 def real_pairs() -> list[tuple[str, str]]:
-    """50 expected answers of the bank, each with an answer: its words shuffled, every third lost, or another's."""
+    """Some expected answers of the bank, each with an answer: its words shuffled, every third lost, or another's."""
     chance = random.Random(50)
     questions = [question for topic in load_topics(ROOT / "questions") for question in topic.questions]
     pairs = []
-    for i, question in enumerate(chance.sample(questions, 50)):
+    for i, question in enumerate(chance.sample(questions, PAIRS)):
         expected = question.expected_answers[0]
         words = expected.split()
         answers = [
@@ -628,12 +631,12 @@ def test_before_the_flags_the_semantic_score_is_the_cosine_that_sentence_transfo
     expected, answers = (plain.encode(list(texts), show_progress_bar=False) for texts in zip(*pairs, strict=True))
     cosines = util.cos_sim(expected, answers).diagonal().tolist()
     scores = [scorer.score(answer, expected_answers=[text]) for text, answer in pairs]
-    assert len(scores) == 50
+    assert len(scores) == PAIRS
     assert min(cosines) < 0.5 < 0.9 < max(cosines)
     found = [score.grounds.cosine for score in scores]
     assert found == pytest.approx([max(0.0, cosine) for cosine in cosines], abs=1e-4)
     unflagged = [(score.semantic_score, score.grounds.cosine) for score in scores if not score.flags]
-    assert len(unflagged) >= 30
+    assert len(unflagged) >= PAIRS // 2
     assert all(semantic == cosine for semantic, cosine in unflagged)
 
 

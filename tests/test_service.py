@@ -1,13 +1,19 @@
 """End to end: learners over a socket, two gunicorn workers, the real model, figures recomputed from the replies."""
 
+import json
+import shutil
+import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.conftest import PASSWORD, postgres_url
-from tests.service import Endpoint, Service, running
+from tests.service import WITHOUT_MODEL, Endpoint, Service, flask, prepare, served
+from tests.test_access import CHESS
 from tests.typed import typed_answers
 
 ROUNDING = 0.0016
@@ -37,8 +43,9 @@ def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     else:
         make: Callable[[str | None], str] = request.getfixturevalue("postgres")
         url = postgres_url(make(None))
-    with running(url, folder / "log.txt", WEB_CONCURRENCY="2", RATE_LIMITS_ENABLED="false") as served:
-        yield served
+        prepare(url, folder / "log.txt", **WITHOUT_MODEL)
+    with served(url, folder / "log.txt", WEB_CONCURRENCY="2", RATE_LIMITS_ENABLED="false") as running:
+        yield running
 
 
 def registered(service: Endpoint, name: str) -> str:
@@ -194,3 +201,13 @@ def test_serving_never_loads_torch(service: Service) -> None:
     mapped = [Path(f"/proc/{worker}/maps").read_text() for worker in service.workers]
     assert all("libtorch" not in maps for maps in mapped)
     assert any("onnxruntime" in maps for maps in mapped)
+
+
+def test_a_bank_that_is_loaded_has_its_vectors_by_the_real_model(prepared_database: Path, tmp_path: Path) -> None:
+    path = Path(shutil.copy(prepared_database, tmp_path / "gradus.db"))
+    (tmp_path / "chess.yaml").write_text(json.dumps(CHESS), encoding="utf-8")
+    flask(f"sqlite:///{path}", tmp_path / "log.txt", "questions", "load", str(tmp_path))
+    with closing(sqlite3.connect(path)) as database:
+        vectors = [np.frombuffer(row[0], "<f4") for row in database.execute("SELECT vector FROM expected_vectors")]
+    assert [len(vector) for vector in vectors] == [384] * len(vectors) != []
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
