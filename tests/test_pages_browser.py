@@ -692,7 +692,7 @@ def test_where_nothing_is_foretold_or_due_the_pages_say_so(visit: Callable[..., 
     page = learner.open("/progress")
     see(page, "Nothing is due now.")
     learner.open("/topics/dbms")
-    see(page, "to be learned first.")
+    see(page, "First guess:")
     expect(page.get_by_role("heading", name="Forecast and outcome")).to_have_count(0)
     page.route("**/forecast", lambda route: route.fulfill(json={"forgetting": [], "answers": []}))
     learner.open("/topics/dbms")

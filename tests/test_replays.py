@@ -194,9 +194,10 @@ def test_a_log_that_contradicts_itself_on_what_was_foretold_is_told_of(any_app: 
     practise(any_app, ada, 12)
     with any_app.app_context(), Store().transaction():
         attempt = db.session.scalars(select(Attempt).where(Attempt.topic == "dbms", Attempt.ordinal == 2)).one()
-        broken = {"short": [0.5, 0.0], "null": None, "text": ["a", "b", "c"], "negative": [0.5, 0.0, -1e9]}
-        named = isinstance(foretold, str)
-        attempt.foretold = dict.fromkeys(attempt.foretold or {}, broken[foretold]) if named else foretold
+        broken: dict[str, Any] = {"short": [0.5, 0.0], "null": None, "text": ["a", "b", "c"]}
+        broken["negative"] = [0.5, 0.0, -1e9]
+        named: dict[str, Any] = dict.fromkeys(attempt.foretold or {}, broken.get(str(foretold)))
+        attempt.foretold = named if isinstance(foretold, str) else foretold
         before = Store().forecast(ada, "dbms")
     [found] = verified(any_app, ada).differences
     assert (found.what, found.stored[:9]) == ("forecast", "Answer 2 ")

@@ -15,7 +15,6 @@ export function withTable(chart, { caption, columns, rows, quiet = false }) {
 	return h("figure", quiet ? null : h("figcaption", caption), chart, twin);
 }
 
-/** A table whose first column names the row. It scrolls by itself where it is too wide. */
 export function table(columns, rows, caption) {
 	const line = ([first, ...others]) => h("tr", h("th", { scope: "row" }, first), others.map((cell) => h("td", cell)));
 	return h(

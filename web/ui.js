@@ -66,7 +66,6 @@ export function say(text, kind = "") {
 	setTimeout(() => message.remove(), 6000);
 }
 
-/** A labelled field. `hint` stands below it; an error of the service takes its place. */
 export function field(label, input, { hint = null, name = input.name } = {}) {
 	const id = (input.id ||= newId());
 	const note = h("p.hint", { id: `${id}-note` }, hint);
@@ -125,7 +124,6 @@ export function form(parts, submit, { label, kind = "primary", more = [] } = {})
 	return whole;
 }
 
-/** A dialog over the page; it goes when it is closed, and the focus returns by itself. */
 export function dialog(title, ...content) {
 	const id = newId();
 	const box = h("dialog", { "aria-labelledby": id });

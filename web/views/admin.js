@@ -106,7 +106,7 @@ const cards = (topics, card) => (topics.length ? h("div.cards.two", topics.map(c
 export const statistics = {
 	load: () => withTitles("/api/admin/stats"),
 	draw({ topics, learners: count, titles }) {
-		return [top("/admin/statistics", `${plural(count, "learner")} with mastery`), cards(topics, (topic) => topicFigures(topic, titles))];
+		return [top("/admin/statistics", plural(count, "learner")), cards(topics, (topic) => topicFigures(topic, titles))];
 	},
 };
 
@@ -187,7 +187,13 @@ export const questions = {
 		const text = h("textarea.file", { name: "file", rows: 14, spellcheck: "false", required: true });
 		const chosen = h("input", { type: "file", accept: ".yaml,.yml,.json,.csv,.xml,.gift" });
 		chosen.addEventListener("change", async () => {
-			if (chosen.files[0]) text.value = await chosen.files[0].text();
+			const [file] = chosen.files;
+			if (!file) return;
+			try {
+				text.value = new TextDecoder("utf-8", { fatal: true }).decode(await file.arrayBuffer());
+			} catch {
+				say(`${file.name} is not UTF-8: save it as that first.`, "bad");
+			}
 		});
 		const result = h("div", { role: "status" });
 		const send = async () => {
@@ -197,7 +203,7 @@ export const questions = {
 			try {
 				const done = await call("POST", to("/api/admin/questions/import", { file }), { body: text.value, type, key: newKey() });
 				const kept = done.kept.length ? h("p.muted", `As administrators edited them, and not as the file has them: ${done.kept.join(", ")}.`) : "";
-				result.replaceChildren(h("p.good-note", `${done.title}: ${plural(done.questions, "question")}, ${plural(done.concepts, "concept")}, ${done.retired} retired. The bank is at revision ${done.revision}.`), kept);
+				result.replaceChildren(h("p.good-note", `${done.title}: ${plural(done.questions, "question")}, ${plural(done.concepts, "concept")}, ${done.retired} retired. The bank is at revision ${done.revision}.`), kept, done.warnings.length ? problems({ message: "Taken over all the same:", problems: done.warnings }, text) : "");
 				say("The questions were taken over.", "good");
 			} catch (error) {
 				if (!(error instanceof Problem && error.problems)) throw error;
@@ -212,7 +218,6 @@ export const questions = {
 	},
 };
 
-/** What is wrong, line by line, with the line itself and a way to it. */
 function problems(error, text) {
 	const lines = text.value.split("\n");
 	const to_ = (line) => {

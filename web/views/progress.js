@@ -94,7 +94,6 @@ function suggestion(plan, titles, place) {
 	return h("section.next", { "aria-label": "What next" }, h("p.label", "Next"), start, because(plan));
 }
 
-/** Why, at a glance; the plan's own words follow where they are longer. */
 function because({ reason, mastery, level, weak_concepts: weak, stagnant_concepts: stagnant }) {
 	const named = weak.length ? `, weak in ${listed(weak)}` : stagnant.length ? `, no improvement in ${listed(stagnant)}` : "";
 	const short = named ? `mastery ${percent(mastery)} (${level})${named}.` : reason;

@@ -48,7 +48,6 @@ const pageOf = (kind) => ({
 export const questions = pageOf(QUESTIONS);
 export const challenges = pageOf(CHALLENGES);
 
-/** Put a step of the round on the stage; its heading gets the focus, unless `focus` does. */
 function step(round, nodes, focus = null) {
 	round.stop?.();
 	round.stop = null;
@@ -268,7 +267,6 @@ function sessionFigures(sum, titles) {
 	];
 }
 
-/** A session's answers: their scores one after another, then each. */
 export const answers = (attempts, titles) => [
 	twoCurves("The session’s curve", attempts, CURVE, { first: ["Answer", (one, index) => `${index + 1}. ${titles.of(one.topic)}`], start: "first answer", end: attempts.length > 1 ? "last" : "" }),
 	section("Answers", h("ul.plain", attempts.map((one) => h("li", past(one, { topic: titles.of(one.topic) }))))),

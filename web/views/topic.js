@@ -13,7 +13,6 @@ const FORETOLD = 30;
 /** The chance of success below which what was known is due for review. */
 const REVIEW_BELOW = 0.7;
 
-/** The parts of the page, in this order: each (data, place) → node. */
 const SECTIONS = [standing, course, ahead, foretold, meaningAndTerms, conceptMap, lastAnswers];
 
 export const page = {
@@ -76,7 +75,6 @@ function course({ history, earlier, policy, title }) {
 	);
 }
 
-/** What is expected now, and how much of it days without practice leave. */
 function ahead({ exists, mastery, outlook: { forgetting } }) {
 	if (!exists) return null;
 	if (!forgetting.length) return section("Looking ahead", h("p.muted", "No forecast yet. It begins with the next question."));
