@@ -7,9 +7,11 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -89,16 +91,23 @@ def workers(
         "TEST_BEGUN_FILE": str(begun),
     }
     celery_app = [sys.executable, "-m", "celery", "--app", "tests.slow_replay_tasks"]
-    command = [*celery_app, "worker", "--pool", "solo", "--queues", queue]
+    command = [*celery_app, "worker", "--concurrency", "1", "--queues", queue]
+    options: Any = {"cwd": ROOT, "env": environment, "start_new_session": True}
     with (tmp_path / "workers.txt").open("ab") as log:
         started = {
-            name: subprocess.Popen([*command, "--hostname", name], cwd=ROOT, env=environment, stdout=log, stderr=log)
+            name: subprocess.Popen([*command, "--hostname", name], stdout=log, stderr=log, **options)
             for name in ("one", "two")
         }
         yield started
     for process in started.values():
-        process.kill()
-        process.wait(timeout=30)
+        end(process)
+
+
+def end(worker: subprocess.Popen[bytes]) -> None:
+    """Kill a worker and its processes at once, as the end of its machine does."""
+    with suppress(ProcessLookupError):
+        os.killpg(worker.pid, signal.SIGKILL)
+    worker.wait(timeout=30)
 
 
 def rebuilt(app: Flask, first: int, last: int) -> int:
@@ -131,8 +140,7 @@ def test_a_worker_that_is_killed_takes_no_work_with_it(
         time.sleep(0.02)
     assert found is not None, "no worker was seen in the middle of a task"
     name, first = found
-    os.kill(workers[name].pid, signal.SIGKILL)
-    workers[name].wait(timeout=30)
+    end(workers[name])
     assert 0 < rebuilt(practised, first, ranges[first]) < PER_TASK
     while rebuilt(practised, ids[0], ids[-1]) < LEARNERS and time.monotonic() < deadline:
         time.sleep(0.1)
