@@ -48,6 +48,7 @@ lint: .venv/installed-dev
 
 # The question bank's gates, on FILES or on all topics.
 bank-check: .venv/installed-dev
+	@$(BIN)/python -c 'from embeddings import make_ready; make_ready()'
 	@$(BIN)/flask --app app questions check $(FILES)
 
 clean:
