@@ -59,11 +59,19 @@ class Word(NamedTuple):
 
 def words_in(text: str) -> list[Word]:
     """The words of a text, in its order: folded to lower case and compatible letters, without punctuation."""
+    return list(_words_in(text))
+
+
+@lru_cache(maxsize=32)
+def _words_in(text: str) -> tuple[Word, ...]:
+    """A text is read several times in a row, and what is remembered of expected answers shall hold its words once."""
     words = []
     for match in WORD.finditer(text):
-        folded = _folded(match[1])
-        words.append(Word(match[1], folded, root_of(folded), match.start(1), match.end(1)))
-    return words
+        written, folded = match[1], _folded(match[1])
+        if folded == written:
+            folded = written  # one string, not two
+        words.append(Word(written, folded, root_of(folded), match.start(1), match.end(1)))
+    return tuple(words)
 
 
 def words_of(text: str) -> list[str]:
