@@ -8,7 +8,7 @@ from typing import Any
 from flask import Response, make_response, request
 from sqlalchemy import Row
 
-from api.context import learner, services
+from api.context import learner, services, storable
 from api.security import admit
 from api.tokens import login_family, token_owner, verified_claims
 from store import Shown
@@ -52,12 +52,12 @@ def mastery_read(shown: Shown) -> Callable[[Callable[..., Any]], Callable[..., A
 
 
 def _rows(shown: Shown, topic: str | None = None) -> Sequence[Row[Any]]:
-    """The learner's records, or the one of the topic. PostgreSQL takes no NUL in a text: no topic has one."""
+    """The learner's records, or the one of the topic."""
     found, rows = services().store.signed_in_with_masteries(
         token_owner(),
         login_family(),
         shown,
-        topic="" if topic is not None and "\x00" in topic else topic,
+        topic=topic and storable(topic),
         now=services().clock(),
     )
     admit(found)

@@ -7,7 +7,7 @@ from flask import Response
 from sqlalchemy import Row
 
 from adaptive_state import TopicMastery
-from api.context import learner, services
+from api.context import learner, services, storable
 from api.http import ApiBlueprint
 from api.mastery_views import json_reply, progress_view, review_view, topic_view
 from api.schemas.mastery import (
@@ -53,7 +53,7 @@ def topic_mastery(rows: Sequence[Row[Any]], topic: str) -> Response:
 @blueprint.response(200, OutlookSchema)
 def outlook(topic: str) -> dict[str, Any]:
     """How the asked concepts of a topic will be forgotten, and how true the forecasts of its last answers were."""
-    found = services().reviews.outlook(learner().id, "" if "\x00" in topic else topic)
+    found = services().reviews.outlook(learner().id, storable(topic))
     curve = [{"days": days, "recall": recall} for days, recall in found.forgetting]
     return {"forgetting": curve, "answers": found.answers}
 
