@@ -10,27 +10,12 @@ from flask import Flask
 from api.context import EXTENSION
 from config import ROOT
 from forecast import DAY, LearnerForecast, SharedTerms, step
-from mastery import REFERENCE, Difficulty
+from mastery import REFERENCE
 from models import InterviewSession, db
 from question_bank import Concept, Question, QuestionBank, Topic, load_topics
 from selection import Selection, SelectionRule, choose_by_forecast, needs
 from tests.conftest import Learner, sign_up
-
-NOW = 1_770_000_000.0
-
-
-def question(name: str, concepts: str, *, retired: bool = False) -> Question:
-    """A question that probes the concepts of these letters."""
-    return Question(
-        id=name,
-        topic="dbms",
-        subtopic="indexing",
-        difficulty=Difficulty.MEDIUM,
-        text=f"What about {name}?",
-        concepts=tuple(concepts),
-        expected_answers=("It depends.",),
-        retired=retired,
-    )
+from tests.test_selection import NOW, question
 
 
 def topic_of(*questions: Question, prerequisites: Mapping[str, str] | None = None) -> Topic:
