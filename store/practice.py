@@ -80,14 +80,6 @@ class PracticeShelf(Transactions):
         """A learner's record of a topic, if there is one."""
         return self._session.get(UserMastery, (user_id, topic))
 
-    def mastery_or_new(self, user_id: int, topic: str) -> UserMastery:
-        """The record, or a fresh one that the transaction will save. The learner must be locked."""
-        found = self.mastery(user_id, topic)
-        if found is None:
-            found = UserMastery(user_id=user_id, topic=topic)
-            self._session.add(found)
-        return found
-
     def mastery_levels(self, user_id: int) -> dict[str, float]:
         """Mastery level by topic."""
         query = select(UserMastery.topic, UserMastery.mastery_level).where(UserMastery.user_id == user_id)
