@@ -241,6 +241,7 @@ class Scorer:
         for text, some, reading in zip(expected_answers, words, readings, strict=False):
             own = {word.root for word in some}
             added = [(word, vector) for word, vector in lent_words if word.root not in own]
+            own_terms = key_terms(text, question=question)
             vectors = np.vstack([reading.spans, *(vector for _, vector in added)])
             yield _Expected(
                 text=text,
@@ -250,8 +251,8 @@ class Scorer:
                     content=[*content_of(some), *(word for word, _ in added)],
                     vectors=vectors.astype(HALF) if self._keeps_expected else vectors,
                 ),
-                terms=key_terms(text, question=question, keywords=keywords),
-                own_terms=key_terms(text, question=question),
+                terms=key_terms(text, question=question, keywords=keywords) if keywords else own_terms,
+                own_terms=own_terms,
                 meant=Meant(text, question),
             )
 

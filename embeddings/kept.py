@@ -40,7 +40,7 @@ class KeptReadings:
     the same whether it was kept or not.
     """
 
-    def __init__(self, encoder: Encoder, shelf: ReadingShelf, *, size: int = 100) -> None:
+    def __init__(self, encoder: Encoder, shelf: ReadingShelf, *, size: int = 10) -> None:
         self._encoder = encoder
         self._shelf = shelf
         self._near: Remembered[str, PackedReading] = Remembered(size)

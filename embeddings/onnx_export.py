@@ -12,8 +12,12 @@ import numpy as np
 
 from embeddings.onnx_model import (
     COPIED,
+    EMBEDDED,
     GRAPH,
+    MASK,
+    TOKEN_VECTORS,
     TOKENIZER,
+    TYPES,
     WEIGHTS,
     Manifest,
     OnnxModel,
@@ -23,7 +27,7 @@ from embeddings.onnx_model import (
     load_copy,
 )
 from embeddings.passages import Model, read_with
-from embeddings.readings import UnusableModel
+from embeddings.readings import UnusableModel, Vectors
 from embeddings.torch_model import TorchModel, load_torch
 from embeddings.weights import PACKAGED_MODEL
 from reading.words import content_places
@@ -95,6 +99,7 @@ def _manifest_of(model: str, original: TorchModel, pooling: str, folder: Path) -
         begin_token=tokenizer.cls_token_id,
         end_token=tokenizer.sep_token_id,
         pooling=pooling,
+        dimensions=_token_vectors(original.loaded[0].auto_model).shape[1],
         files={name: crc32_of(folder / name) for name in COPIED},
         texts_compared=0,
         greatest_difference=0.0,
@@ -117,17 +122,24 @@ def _export(original: TorchModel, folder: Path) -> None:
     """Write graph, weights and tokenizer. The weights are a file of their own, so that processes map it into memory."""
     import onnx
 
-    model = _traced(original.loaded[0].auto_model, original.loaded.tokenizer.model_input_names, folder / GRAPH)
+    transformer = original.loaded[0].auto_model
+    model = _traced(transformer, original.loaded.tokenizer.model_input_names, folder / GRAPH)
     onnx.save(model, folder / GRAPH, save_as_external_data=True, location=WEIGHTS, size_threshold=1024)
+    _token_vectors(transformer).astype("<f4").tofile(folder / TOKEN_VECTORS)
     original.loaded.tokenizer.backend_tokenizer.save(str(folder / TOKENIZER))
     for name in COPIED:
         (folder / name).chmod(0o644)
 
 
 def _traced(transformer: Any, names: Sequence[str], path: Path) -> "onnx.ModelProto":
-    """The transformer as an ONNX graph of plain operations, which ONNX Runtime joins when it loads them."""
+    """The transformer as an ONNX graph of plain operations, which ONNX Runtime joins when it loads them.
+
+    `names` are the inputs that its tokenizer makes; the vectors of tokens stand in the place of their ids.
+    """
     import onnx
     import torch
+
+    given_names = [EMBEDDED, MASK, *(name for name in names if name == TYPES)]
 
     class LastHiddenState(torch.nn.Module):
         """The transformer with its inputs in order and one output."""
@@ -137,24 +149,31 @@ def _traced(transformer: Any, names: Sequence[str], path: Path) -> "onnx.ModelPr
             self.transformer = transformer
 
         def forward(self, *given: torch.Tensor) -> torch.Tensor:
-            output = self.transformer(**dict(zip(names, given, strict=True)))
+            output = self.transformer(**dict(zip(given_names, given, strict=True)))
             return output.last_hidden_state  # type: ignore[no-any-return]
 
     transformer.set_attn_implementation("eager")  # the other implementations have no plain operations
-    example = torch.ones((2, 16), dtype=torch.int64)
+    ids = torch.ones((2, 16), dtype=torch.int64)
+    vectors = torch.zeros((2, 16, _token_vectors(transformer).shape[1]))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter tells of its own future, and of branches on constants
         torch.onnx.export(
             LastHiddenState(transformer).eval(),
-            tuple(example for _ in names),
+            (vectors, *(ids for _ in given_names[1:])),
             str(path),
-            input_names=list(names),
+            input_names=given_names,
             output_names=[HIDDEN],
-            dynamic_axes={name: {0: "passages", 1: "tokens"} for name in (*names, HIDDEN)},
+            dynamic_axes={name: {0: "passages", 1: "tokens"} for name in (*given_names, HIDDEN)},
             opset_version=OPSET,
             dynamo=False,
         )
     return onnx.load(path)
+
+
+def _token_vectors(transformer: Any) -> Vectors:
+    """The vector by which each token enters the transformer, shape (tokens, dimensions)."""
+    vectors: Vectors = transformer.get_input_embeddings().weight.detach().cpu().numpy()
+    return vectors
 
 
 def greatest_difference(original: Model, copy: OnnxModel, texts: list[str]) -> float:

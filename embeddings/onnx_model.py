@@ -14,17 +14,24 @@ import numpy as np
 from embeddings.local import LocalEncoder
 from embeddings.passages import SPECIAL_TOKENS, Model
 from embeddings.readings import UnusableModel, Vectors
+from embeddings.token_vectors import TokenVectors
 from embeddings.tokens import Tokens, tokenizer_in
 from embeddings.weights import PACKAGED_MODEL, known_fingerprint
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
-FORMAT = 2
+FORMAT = 3
 """Counts the ways in which copies are made: a copy of another format is not looked at."""
 
 GRAPH, WEIGHTS, TOKENIZER, MANIFEST = "model.onnx", "weights.bin", "tokenizer.json", "manifest.json"
-COPIED = (GRAPH, WEIGHTS, TOKENIZER)
+TOKEN_VECTORS = "token_vectors.bin"  # noqa: S105 - a file
+"""Half of the weights: see `TokenVectors`."""
+
+COPIED = (GRAPH, WEIGHTS, TOKEN_VECTORS, TOKENIZER)
+
+EMBEDDED, MASK, TYPES = "inputs_embeds", "attention_mask", "token_type_ids"
+"""What the graph is given: the vectors of tokens in the place of their ids."""
 
 BATCH_TOKENS = 1024
 """Tokens that go through the model together, padding included: more is no faster on a CPU, and takes more memory."""
@@ -40,6 +47,7 @@ class Manifest:
     begin_token: int
     end_token: int
     pooling: str
+    dimensions: int
     files: dict[str, int]
     texts_compared: int
     greatest_difference: float
@@ -81,11 +89,18 @@ def _slug(model: str) -> str:
 class OnnxModel:
     """A copy in memory as a `Model`."""
 
-    def __init__(self, session: "InferenceSession", tokenize: Callable[[str], Tokens], manifest: Manifest) -> None:
+    def __init__(
+        self,
+        session: "InferenceSession",
+        tokenize: Callable[[str], Tokens],
+        token_vectors: TokenVectors,
+        manifest: Manifest,
+    ) -> None:
         self.fingerprint = manifest.weights_sha256
         self.max_tokens = manifest.max_tokens
         self._session = session
         self._tokenize = tokenize
+        self._token_vectors = token_vectors
         self._manifest = manifest
         self._inputs = frozenset(given.name for given in session.get_inputs())
 
@@ -113,7 +128,7 @@ class OnnxModel:
         for row, passage in enumerate(passages):
             ids[row, : len(passage) + SPECIAL_TOKENS] = [begin, *passage, end]
             mask[row, : len(passage) + SPECIAL_TOKENS] = 1
-        given = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
+        given = {EMBEDDED: self._token_vectors.of(ids), MASK: mask, TYPES: np.zeros_like(ids)}
         hidden: Vectors
         [hidden] = self._session.run(None, {name: values for name, values in given.items() if name in self._inputs})
         return hidden
@@ -170,7 +185,8 @@ def load_copy(folder: Path, *, threads: int | None = None) -> OnnxModel:
     # Its threads sleep between answers: spinning would take the cores from the requests around them.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     session = onnxruntime.InferenceSession(str(folder / GRAPH), options, providers=["CPUExecutionProvider"])
-    return OnnxModel(session, tokenizer_in(folder / TOKENIZER), manifest)
+    vectors = TokenVectors(folder / TOKEN_VECTORS, manifest.dimensions)
+    return OnnxModel(session, tokenizer_in(folder / TOKENIZER), vectors, manifest)
 
 
 def crc32_of(path: Path) -> int:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
+from itertools import accumulate
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,7 @@ from rapidfuzz import fuzz
 from rapidfuzz.distance import Prefix
 
 from reading.nearness import IN_CONTEXT, Nearness
-from reading.words import MIN_JOINED_LETTERS, Word, content_of, initials_of, roots_of, runs_of, words_in
+from reading.words import MIN_JOINED_LETTERS, Word, content_of, initials_of, roots_of, words_in
 
 Vectors = NDArray[np.float32]
 """Shape (words, dimensions), each row of length 1."""
@@ -50,7 +51,7 @@ class Match(StrEnum):
     NONE = "none"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class KeyTerm:
     """A term that an answer should contain: as it is written, and its words, which must all be found."""
 
@@ -66,7 +67,7 @@ class KeyTerm:
         return frozenset(part.root for part in self.parts)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class TermCredit:
     """How much of a key term an answer contains: `credit` in [0, 1], how it was found, and as which words.
 
@@ -125,7 +126,10 @@ def _given_term(keyword: str) -> KeyTerm:
 
 @dataclass(frozen=True, kw_only=True)
 class ReadText:
-    """A text as the model read it: its words, and the vectors of its content words."""
+    """A text as the model read it: its words, and the vectors of its content words.
+
+    Expected answers are remembered like this, by the hundred: what can be had from it soon is not kept with it.
+    """
 
     words: Sequence[Word]
     content: Sequence[Word]
@@ -153,32 +157,31 @@ class ReadText:
                 words.setdefault(word.folded[0], []).append(word)
         return words
 
-    @cached_property
-    def rows(self) -> dict[str, list[int]]:
-        """The rows of `vectors` that belong to each root."""
-        rows: dict[str, list[int]] = {}
-        for row, word in enumerate(self.content):
-            rows.setdefault(word.root, []).append(row)
-        return rows
 
-    @cached_property
-    def compounds(self) -> dict[str, Run]:
-        """Neighbouring words by what they are written as one, as they are typed and by their roots."""
-        runs = runs_of(self.words, range(2, MAX_COMPOUND + 1))
-        by_root = {"".join(word.root for word in run): run for run in runs}
-        return by_root | {"".join(word.folded for word in run): run for run in runs}
+Places = tuple[int, int]
+"""From which word of a text to which, end excluded."""
 
-    @cached_property
-    def initials(self) -> dict[str, Run]:
-        """Neighbouring words by their initials; at least two of them carry meaning."""
-        letters = initials_of(self.words)
-        carries = [word.is_content for word in self.words]
-        return {
-            letters[at : at + length]: tuple(self.words[at : at + length])
-            for length in INITIALS
-            for at in range(len(letters) - length + 1)
-            if sum(carries[at : at + length]) > 1
-        }
+
+def written_as_one(words: Sequence[Word]) -> dict[str, Places]:
+    """Neighbouring words by what they are written as one: by their roots, and before that as they are typed."""
+    names: dict[str, Places] = {}
+    for forms in ([word.root for word in words], [word.folded for word in words]):
+        for length in range(2, MAX_COMPOUND + 1):
+            runs = zip(*(forms[shift:] for shift in range(length)), strict=False)
+            names.update(("".join(run), (at, at + length)) for at, run in enumerate(runs))
+    return names
+
+
+def abbreviated(words: Sequence[Word]) -> dict[str, Places]:
+    """Neighbouring words by their initials; at least two of them carry meaning."""
+    letters = initials_of(words)
+    carrying = [0, *accumulate(word.is_content for word in words)]
+    return {
+        letters[at : at + length]: (at, at + length)
+        for length in INITIALS
+        for at in range(len(letters) - length + 1)
+        if carrying[at + length] - carrying[at] > 1
+    }
 
 
 class TermFinder:
@@ -235,14 +238,14 @@ class TermFinder:
         """Spaces and hyphens elsewhere than in the expected answer: `dead lock`, `hashtable`."""
         if len(part.folded) >= MIN_JOINED_LETTERS:
             for written in (part.folded, part.root):
-                if run := self._answer.compounds.get(written):
+                if run := _run(self._answer.words, self._said_as_one.get(written)):
                     return run
         return self._compounded.get(part.root, ())
 
     def _initials(self, part: Word) -> Run:
         """`LRU` for least recently used, or the words for the initials."""
-        named = self._answer.initials.get(part.folded, ()) if _abbreviates(part) else ()
-        return named or self._abbreviated.get(part.root, ())
+        places = self._said_in_initials.get(part.folded) if _abbreviates(part) else None
+        return _run(self._answer.words, places) or self._abbreviated.get(part.root, ())
 
     def _typo(self, part: Word) -> Run:
         alike = self._answer.by_first_letter.get(part.folded[0], ())
@@ -260,7 +263,7 @@ class TermFinder:
 
     def _nearest_to(self, root: str) -> tuple[float, Word] | None:
         """The answer's word that is nearest to one of this root in the expected answer, and its cosine."""
-        rows = self._expected.rows.get(root, [])
+        rows = self._rows.get(root, [])
         if not rows or not len(self._answer.vectors):
             return None
         cosine, place = max((self._nearest_by_row[row] for row in rows), key=lambda nearest: nearest[0])
@@ -273,9 +276,25 @@ class TermFinder:
         return list(zip(cosines.max(axis=1).tolist(), cosines.argmax(axis=1).tolist(), strict=True))
 
     @cached_property
+    def _rows(self) -> dict[str, list[int]]:
+        """The rows of the expected answer's vectors that belong to each root."""
+        rows: dict[str, list[int]] = {}
+        for row, word in enumerate(self._expected.content):
+            rows.setdefault(word.root, []).append(row)
+        return rows
+
+    @cached_property
+    def _said_as_one(self) -> dict[str, Places]:
+        return written_as_one(self._answer.words)
+
+    @cached_property
+    def _said_in_initials(self) -> dict[str, Places]:
+        return abbreviated(self._answer.words)
+
+    @cached_property
     def _compounded(self) -> dict[str, Run]:
         """Roots of neighbouring words of the expected answer that the answer writes as one."""
-        shortened = self._shortened(self._expected.compounds)
+        shortened = self._shortened(written_as_one(self._expected.words))
         return {
             word.root: (typed,) for typed, run in shortened if len(typed.folded) >= MIN_JOINED_LETTERS for word in run
         }
@@ -283,13 +302,17 @@ class TermFinder:
     @cached_property
     def _abbreviated(self) -> dict[str, Run]:
         """Roots of neighbouring words of the expected answer for which the answer has their initials."""
-        shortened = self._shortened(self._expected.initials)
+        shortened = self._shortened(abbreviated(self._expected.words))
         return {word.root: (typed,) for typed, run in shortened if _abbreviates(typed, run) for word in run}
 
-    def _shortened(self, runs: Mapping[str, Run]) -> list[tuple[Word, Run]]:
-        """The runs for which the answer has one word, with it."""
-        typed = self._answer.typed
-        return [(typed[name], run) for name, run in runs.items() if name in typed] if typed.keys() & runs.keys() else []
+    def _shortened(self, names: Mapping[str, Places]) -> list[tuple[Word, Run]]:
+        """The runs of the expected answer for which the answer has one word, with it."""
+        words, typed = self._expected.words, self._answer.typed.items()
+        return [(word, _run(words, names[name])) for name, word in typed if name in names]
+
+
+def _run(words: Sequence[Word], places: Places | None) -> Run:
+    return tuple(words[slice(*places)]) if places else ()
 
 
 def _credit(part: Word, credit: float, match: Match, run: Run) -> TermCredit:

@@ -1,5 +1,6 @@
 """Opposite polarity: clauses of an answer that say the opposite of the expected answer, which a cosine cannot see."""
 
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
@@ -103,11 +104,14 @@ class Clause:
 def clauses_in(text: str) -> list[Clause]:
     """The clauses of a text that state something."""
     clauses: list[Clause] = []
+    words = words_in(text)
+    starts = [word.start for word in words]
     for sentence in sentences_of(text):
         rejected = False
         said = text[sentence.start : sentence.end]
         for start, end in clauses_of(said):
-            clause = Clause(said[start:end], tuple(words_in(said[start:end])), rejected)
+            first, last = (bisect_left(starts, sentence.start + place) for place in (start, end))
+            clause = Clause(said[start:end], tuple(words[first:last]), rejected)
             if len(clause.content) >= MIN_CLAUSE:
                 clauses.append(clause)
             else:

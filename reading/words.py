@@ -1,9 +1,10 @@
 """The words of a text: where they stand, how they are folded, and the root by which they are compared."""
 
 import re
+import sys
 import threading
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -64,12 +65,11 @@ def words_in(text: str) -> list[Word]:
 
 @lru_cache(maxsize=32)
 def _words_in(text: str) -> tuple[Word, ...]:
-    """A text is read several times in a row, and what is remembered of expected answers shall hold its words once."""
+    """A text is read several times in a row. Its words are words of others too, and stand in memory once."""
     words = []
     for match in WORD.finditer(text):
-        written, folded = match[1], _folded(match[1])
-        if folded == written:
-            folded = written  # one string, not two
+        written = sys.intern(match[1])
+        folded = sys.intern(_folded(written))
         words.append(Word(written, folded, root_of(folded), match.start(1), match.end(1)))
     return tuple(words)
 
@@ -80,6 +80,8 @@ def words_of(text: str) -> list[str]:
 
 
 def _folded(word: str) -> str:
+    if word.isascii():
+        return word.lower()
     return unicodedata.normalize("NFKC", word).casefold()
 
 
@@ -97,11 +99,6 @@ def content_of(words: Iterable[Word]) -> list[Word]:
 def content_places(text: str) -> list[tuple[int, int]]:
     """Where the words stand by which a text speaks: begin and end in code points."""
     return [(word.start, word.end) for word in content_of(words_in(text))]
-
-
-def runs_of(words: Sequence[Word], lengths: Iterable[int]) -> list[tuple[Word, ...]]:
-    """Neighbouring words, in every run of these lengths: the first length first, each in the order of the text."""
-    return [tuple(words[at : at + length]) for length in lengths for at in range(len(words) - length + 1)]
 
 
 def initials_of(words: Iterable[Word]) -> str:

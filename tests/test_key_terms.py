@@ -6,7 +6,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from reading.key_terms import KeyTerm, Match, ReadText, TermCredit, TermFinder, is_typo, key_terms, ramp
+from reading.key_terms import (
+    KeyTerm,
+    Match,
+    ReadText,
+    TermCredit,
+    TermFinder,
+    abbreviated,
+    is_typo,
+    key_terms,
+    ramp,
+    written_as_one,
+)
 from reading.nearness import ALONE
 from reading.words import content_of, content_places, words_in
 from tests.fakes import WordEncoder
@@ -553,6 +564,21 @@ def test_a_part_of_like_meaning_outweighs_one_that_stands_there() -> None:
     credit = TermFinder(expected, read("process loser", (0.0, 1.0), towards(0.45))).find(term)
     assert (credit.match, credit.found_as, credit.places) == (MEANING, "loser process", (0, 8))
     assert credit.credit == about(0.5)
+
+
+def test_a_run_that_is_typed_so_comes_before_one_of_the_same_roots() -> None:
+    words = words_in("locking tables, lock table")
+    assert words[0].root + words[1].root == "locktabl"
+    assert written_as_one(words)["locktabl"] == (2, 4)
+    assert written_as_one(words)["lockingtables"] == (0, 2)
+    assert written_as_one(words)["lockingtableslock"] == (0, 3)
+    assert "lockingtableslocktable" not in written_as_one(words)
+
+
+def test_the_last_run_of_the_same_initials_counts() -> None:
+    words = words_in("last recent use, least recently used, of it on")
+    assert abbreviated(words)["lru"] == (3, 6)
+    assert "oio" not in abbreviated(words)
 
 
 # Whole answers

@@ -83,7 +83,7 @@ def test_a_copy_lies_under_a_name_with_the_hash_of_its_weights_and_says_how_exac
     folder = copy_of(str(small), copied)
     assert folder is not None
     manifest = Manifest.read(folder)
-    assert folder.name.endswith(f"-{manifest.weights_sha256[:16]}-v2")
+    assert folder.name.endswith(f"-{manifest.weights_sha256[:16]}-v3")
     assert manifest.weights_sha256 == TorchEncoder(str(small)).fingerprint
     assert manifest.texts_compared == 200
     assert 0 < manifest.greatest_difference <= 1e-5

@@ -2,7 +2,9 @@
 
 import pytest
 
+from config import ROOT
 from reading.polarity import MIN_CLAUSE, SAME_STATEMENT, clauses_in, turned_clauses
+from reading.words import words_in
 
 KEY = "A primary key identifies each row."
 SHARED = "Threads of one process share memory."
@@ -240,3 +242,10 @@ def test_each_turned_clause_is_given_in_the_order_of_the_expected_answer() -> No
 def test_the_expected_answer_does_not_turn_itself() -> None:
     expected = "A key never changes. It is not true that reads get slower with an index, nor is it the case for writes."
     assert turned(expected, expected) == []
+
+
+def test_the_words_of_a_clause_are_those_that_it_has_alone() -> None:
+    for text in map(str.strip, (ROOT / "embeddings" / "parity_texts.txt").read_text().splitlines()):
+        for clause in clauses_in(text):
+            alone = words_in(clause.text)
+            assert [(word.text, word.root) for word in clause.words] == [(word.text, word.root) for word in alone]
