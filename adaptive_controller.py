@@ -1,18 +1,20 @@
 """AdaptiveInterviewController: starts a session, records its answers, finishes it."""
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from itertools import islice
 
 from adaptive_state import AdaptiveInterviewState, OpenQuestion, TopicMastery
+from embeddings import NotKept
 from feedback import SessionSummary, explain_change, feedback_on, session_feedback, summarise
 from mastery import Difficulty, MasteryPolicy
 from models import Attempt, InterviewSession
 from question_bank import QuestionBank
 from recording import GivenAnswer, record_answer
-from scoring import Scorer
+from scoring import QUESTIONS, Scorer
 from selection import Selection, SelectionRule, choose_by_forecast, choose_question, plan_topics
 from store import Store
 
@@ -97,6 +99,25 @@ class AdaptiveInterviewController:
         self._chance = chance
         self._selection = selection
 
+    def make_ready(self) -> Iterator[str]:
+        """Make the bank's questions ready to be answered, as many as the scorer remembers; each one's id when it is.
+
+        A question that is not ready gets so with its first answer, which then takes some milliseconds longer; so do
+        those that the model has not read yet. Raises `ModelUnavailable`.
+        """
+        bank = self._store.bank()
+        for question in islice((question for topic in bank for question in topic.active_questions), QUESTIONS):
+            try:
+                self._scorer.make_ready(
+                    expected_answers=question.expected_answers,
+                    question=question.text,
+                    keywords=question.keywords,
+                    concepts=bank.concepts_of(question, question.concepts),
+                )
+            except NotKept:
+                continue
+            yield question.id
+
     def start(
         self,
         user_id: int,
@@ -154,10 +175,10 @@ class AdaptiveInterviewController:
         `ModelUnavailable` and `ScoreOutOfRange`; then nothing is recorded.
         """
         received = self._clock()
-        sampled = expect_open(self._store.practice_state(user_id, session_id), question_id)
-        bank = self._store.bank()
+        seen = self._store.session_seen(user_id, session_id)
+        sampled = expect_open(seen.state, question_id)
+        bank = self._store.bank(seen.bank_revision)
         question = bank.question(sampled.question_id)
-        shown = self._store.expected_answers_shown(user_id, session_id)
         self._store.release()
         score = self._scorer.score(
             answer,
@@ -165,12 +186,12 @@ class AdaptiveInterviewController:
             question=question.text,
             keywords=question.keywords,
             concepts=bank.concepts_of(question, sampled.concepts),
-            shown=shown,
+            shown=seen.shown,
         )
         now = self._clock()
         with self._store.transaction():
             self._store.lock_learner(user_id)
-            session = self._store.practice_session(user_id, session_id)
+            session, standing = self._store.session_and_standing(user_id, session_id, question.topic)
             state = session.state
             opened = expect_open(state, question_id)
             waited = max(received.timestamp() - opened.asked_at, 0.0)
@@ -187,7 +208,7 @@ class AdaptiveInterviewController:
                 session_id=session_id,
                 counted_in=state.counted_in.get(question.topic),
             )
-            recorded = record_answer(self._store, user_id, given, self._policy, bank)
+            recorded = record_answer(self._store, user_id, given, standing, self._policy, bank)
             step_session(session, recorded.attempt, self._policy)
             action = self._advance(session, state.current_difficulty, bank, received=received, at=now)
         return AnswerOutcome(

@@ -17,6 +17,7 @@ from models import AuditEvent, User, UserMastery
 from question_bank import BankProblem, InvalidBank, Question, QuestionBank, Topic, checked_topic
 from reading.words import content_places
 from resets import Reset, reset_mastery
+from scoring import texts_read
 from store import IMPORTED, AuditEntry, LevelCount, MissedConcept, NotFound, Page, Place, Store, checksum
 
 ROLE_ACTION = "change_role"
@@ -295,15 +296,15 @@ class Administration:
 
 
 def kept_texts(topics: Iterable[Topic]) -> list[str]:
-    """The texts of topics that answers are held against: what concepts are, and all expected answers."""
+    """The texts of topics that answers are held against: what concepts are, and all that is read of questions."""
     topics = list(topics)
     described = [text for topic in topics for concept in topic.concepts for text in concept.descriptions]
     return [*described, *expected_texts(question for topic in topics for question in topic.questions)]
 
 
 def expected_texts(questions: Iterable[Question]) -> list[str]:
-    """The expected answers of all questions."""
-    return [text for question in questions for text in question.expected_answers]
+    """The expected answers of all questions, with the keywords that they do not hold."""
+    return [text for question in questions for text in texts_read(question.expected_answers, question.keywords)]
 
 
 def keep_readings(encoder: ModelEncoder, store: Store, batches: Iterable[Sequence[str]]) -> None:

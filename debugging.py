@@ -26,7 +26,7 @@ from question_bank import Concept, QuestionBank
 from recording import GivenAnswer, RecordedAnswer, record_answer
 from scoring import AnswerScore, Scorer
 from selection import priorities
-from store import DEBUGGING, Store
+from store import DEBUGGING, Standing, Store
 
 MAX_CHALLENGES = 10
 MAX_MINUTES = 180
@@ -121,16 +121,17 @@ class DebuggingController:
         `ScoreOutOfRange`; then nothing is recorded.
         """
         received = self._clock()
-        opened = expect_open(self._store.debugging_state(user_id, session_id), challenge_id)
-        bank = self._store.bank()
+        seen = self._store.session_seen(user_id, session_id, debugging=True)
+        opened = expect_open(seen.state, challenge_id)
+        bank = self._store.bank(seen.bank_revision)
         challenge = self._store.challenges().challenge(opened.question_id)
-        shown = self._store.expected_answers_shown(user_id, session_id)
-        score = self._score(challenge, bank.concepts_of(challenge.as_question, opened.concepts), explanation, shown)
+        concepts = bank.concepts_of(challenge.as_question, opened.concepts)
+        score = self._score(challenge, concepts, explanation, seen.shown)
         now = self._clock()
         with self._store.transaction():
             self._store.lock_learner(user_id)
-            session = self._store.debugging_session(user_id, session_id)
-            recorded = self._record(session, challenge, explanation, score, bank, received=received, at=now)
+            session, standing = self._store.session_and_standing(user_id, session_id, challenge.topic, debugging=True)
+            recorded = self._record(session, standing, challenge, explanation, score, bank, received=received, at=now)
             step_session(session, recorded.attempt, self._policy)
             self._advance(session, received=received, at=now)
         return ExplanationOutcome(
@@ -181,6 +182,7 @@ class DebuggingController:
     def _record(
         self,
         session: InterviewSession,
+        standing: Standing,
         challenge: Challenge,
         explanation: str,
         score: AnswerScore,
@@ -204,7 +206,7 @@ class DebuggingController:
             session_id=session.id,
             counted_in=session.state.counted_in.get(challenge.topic),
         )
-        return record_answer(self._store, session.user_id, given, self._policy, bank)
+        return record_answer(self._store, session.user_id, given, standing, self._policy, bank)
 
     def _advance(self, session: InterviewSession, *, received: datetime, at: datetime) -> None:
         """Set the next challenge, or complete the session when it is full, out of time or out of challenges."""

@@ -86,13 +86,21 @@ def write_problem(sock: Any, status: int, reason: str, message: str) -> None:
     util.write_nonblock(sock, head.encode("latin-1") + body)
 
 
+SETTLED_SECONDS = 2.0
+"""After a start those come first who waited for it."""
+
+BREATH_SECONDS = 0.005
+"""Between two questions that are made ready requests have their turn."""
+
+
 def post_worker_init(worker: Any) -> None:
-    """Load the model beside the first requests, so that the process answers at once."""
+    """Load the model beside the first requests, so that the process answers at once, and then the questions."""
     from api.context import EXTENSION
     from embeddings import ModelUnavailable
 
     util.write_error = write_problem
 
+    log = logging.getLogger("gunicorn.error")
     service = worker.wsgi.extensions[EXTENSION]
     service.metrics.note_model(loaded=False)
 
@@ -101,10 +109,20 @@ def post_worker_init(worker: Any) -> None:
             try:
                 service.encoder.load()
                 service.metrics.note_model(loaded=True)
-                gc.freeze()  # what is there now stays: to look through it again stops every thread for 0.1 s
-                return
+                break
             except ModelUnavailable as error:
-                logging.getLogger("gunicorn.error").error("%s; answers get 503 until it can", error)
+                log.error("%s; answers get 503 until it can", error)
                 time.sleep(error.retry_after + 1)
+        time.sleep(SETTLED_SECONDS)
+        ready = 0
+        try:
+            with worker.wsgi.app_context():
+                for _question in service.controller.make_ready():
+                    ready += 1
+                    time.sleep(BREATH_SECONDS)
+            log.info("ready for answers questions=%d", ready)
+        except Exception as error:  # whatever it is, answers go on
+            log.info("questions get ready when they are answered ready=%d reason=%s", ready, error)
+        gc.freeze()  # what is there now stays: to look through it again stops every thread for 0.1 s
 
     threading.Thread(target=warm_up, name="model-warm-up", daemon=True).start()

@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from adaptive_state import TopicMastery
 from feedback import explain_change, feedback_on
 from mastery import Difficulty, MasteryPolicy
 from models import Attempt
@@ -91,18 +90,19 @@ class Observer:
         score, scorer = self._judged(seen, bank)
         with self._store.transaction():
             self._store.lock_learner(user_id)
+            standing = self._store.standing(user_id, seen.topic)
             given = GivenAnswer(
                 topic=seen.topic,
                 question_id=None,
                 question=seen.question,
-                difficulty=seen.difficulty or self._present_difficulty(user_id, seen.topic),
+                difficulty=seen.difficulty or standing.record.progress.current_difficulty,
                 answer=seen.evidence.answer if isinstance(seen.evidence, OwnAnswer) else "",
                 score=score,
                 scorer=scorer,
                 response_time=seen.response_time,
                 at=self._clock(),
             )
-            recorded = record_answer(self._store, user_id, given, self._policy, bank)
+            recorded = record_answer(self._store, user_id, given, standing, self._policy, bank)
         return ObservationOutcome(
             attempt=recorded.attempt,
             explanation=explain_change(recorded.before, recorded.after, score, self._policy),
@@ -133,11 +133,6 @@ class Observer:
             keywords=own.keywords,
             concepts=concepts,
         )
-
-    def _present_difficulty(self, user_id: int, topic: str) -> Difficulty:
-        record = self._store.mastery(user_id, topic)
-        mastery = record.mastery if record else TopicMastery()
-        return mastery.progress.current_difficulty
 
 
 def _concepts(bank: QuestionBank, topic: str, names: Sequence[str]) -> list[Concept]:

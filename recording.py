@@ -10,7 +10,7 @@ from mastery import Difficulty, MasteryPolicy, TopicProgress, capped_response_ti
 from models import Attempt, UserMastery
 from question_bank import QuestionBank
 from scoring import AnswerScore
-from store import Store
+from store import Standing, Store
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,14 +48,14 @@ class RecordedAnswer:
 
 
 def record_answer(
-    store: Store, user_id: int, given: GivenAnswer, policy: MasteryPolicy, bank: QuestionBank
+    store: Store, user_id: int, given: GivenAnswer, standing: Standing, policy: MasteryPolicy, bank: QuestionBank
 ) -> RecordedAnswer:
     """Record an answer inside the caller's transaction, with the learner locked.
 
-    `bank` says which concepts are counted over all learners. Raises `ScoreOutOfRange` and `CorruptConceptDocument`; the
-    transaction must then be given up.
+    `standing` is the learner's in the answer's topic; `bank` says which concepts are counted over all learners. Raises
+    `ScoreOutOfRange` and `CorruptConceptDocument`; the transaction must then be given up.
     """
-    row, learner = store.mastery_and_forecast(user_id, given.topic)
+    row, learner = standing
     evidence = AnswerEvidence(
         semantic_score=given.score.semantic_score,
         keyword_score=given.score.keyword_score,

@@ -2,7 +2,7 @@
 
 import math
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypedDict
 
@@ -101,10 +101,22 @@ def answer_places(text: str) -> list[tuple[int, int]]:
     return _places(content_of(words_in(text)), sentences_of(text))
 
 
+def texts_read(expected_answers: Sequence[str], keywords: Sequence[str]) -> list[str]:
+    """What the model reads of a question: its expected answers, then the keywords that not all of them hold."""
+    held = frozenset.intersection(*map(roots_of, expected_answers))
+    return [*expected_answers, *(text for text in keywords if not roots_of(text) <= held)]
+
+
 class Readings(Protocol):
-    """Readings of expected answers and concepts, which are made once and kept."""
+    """Readings of expected answers and concepts, which are made once and kept: see `embeddings.KeptReadings`."""
 
     def read(self, texts: Sequence[str], spans: Sequence[Spans]) -> list[Reading]: ...
+
+    def read_kept(self, texts: Sequence[str], spans: Sequence[Spans]) -> list[Reading]: ...
+
+
+Read = Callable[[Sequence[str], Sequence[Spans]], list[Reading]]
+"""How texts are read: by the model, or from what is kept."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,7 +178,7 @@ class Scorer:
         self._policy = policy
         self.nearness = IN_CONTEXT if encoder.in_context else ALONE
         self._keeps_expected = keeps_expected
-        self._expected_readings: Readings = kept if keeps_expected else encoder
+        self._read_expected: Read = kept.read if keeps_expected else encoder.read
         self._expected_answers: Remembered[_Key, tuple[_Expected, ...]] = Remembered(QUESTIONS if keeps_expected else 0)
         self._descriptions: Remembered[tuple[str, ...], list[Vectors]] = Remembered(CONCEPTS)
 
@@ -174,6 +186,22 @@ class Scorer:
     def name(self) -> str:
         """The model behind the semantic scores, as it stands in every attempt."""
         return self._encoder.name
+
+    def make_ready(
+        self,
+        *,
+        expected_answers: Sequence[str],
+        question: str = "",
+        keywords: Sequence[str] = (),
+        concepts: Sequence[Concept] = (),
+    ) -> None:
+        """Remember what answers to a question are held against, as its first answer would, but make no reading for it.
+
+        Raises `NotKept` where one is missing, and `ModelUnavailable`.
+        """
+        self._expectations(expected_answers, question, keywords, read=self._kept.read_kept)
+        for concept in concepts:
+            self._described(concept, read=self._kept.read_kept)
 
     def score(
         self,
@@ -200,7 +228,7 @@ class Scorer:
         if is_silent(answer):
             return self._silent(expected_answers[0], question, keywords, concepts)
         read = self._read(answer)
-        expectations = self._expectations(expected_answers, question, keywords)
+        expectations = self._expectations(expected_answers, question, keywords, read=self._read_expected)
         compared = [_compared(read, expected, self.nearness) for expected in expectations]
         best = max(compared, key=self._combined)
         flags = flags_on(answer, read.read.words, best.expected.meant, shown=shown, says_something=best.says_something)
@@ -220,19 +248,20 @@ class Scorer:
         )
 
     def _expectations(
-        self, expected_answers: Sequence[str], question: str, keywords: Sequence[str]
+        self, expected_answers: Sequence[str], question: str, keywords: Sequence[str], *, read: Read
     ) -> tuple[_Expected, ...]:
         """The expected answers, ready to be held against."""
         key = (tuple(expected_answers), question, tuple(keywords))
-        return self._expected_answers.get(key, lambda: tuple(self._expected(*key)))
+        return self._expected_answers.get(key, lambda: tuple(self._expected(*key, read=read)))
 
-    def _expected(self, expected_answers: Sequence[str], question: str, keywords: Sequence[str]) -> Iterator[_Expected]:
+    def _expected(
+        self, expected_answers: Sequence[str], question: str, keywords: Sequence[str], *, read: Read
+    ) -> Iterator[_Expected]:
         """The expected answers as they were read; a keyword that one does not hold lends it the words of its own."""
         words = [words_in(text) for text in expected_answers]
-        held = frozenset.intersection(*(frozenset(word.root for word in some) for some in words))
-        lent = [text for text in keywords if not roots_of(text) <= held]
-        texts = [*expected_answers, *lent]
-        readings = self._expected_readings.read(texts, [content_places(text) for text in texts])
+        texts = texts_read(expected_answers, keywords)
+        lent = texts[len(expected_answers) :]
+        readings = read(texts, [content_places(text) for text in texts])
         lent_words = [
             (word, vector)
             for text, reading in zip(lent, readings[len(expected_answers) :], strict=True)
@@ -264,22 +293,20 @@ class Scorer:
         return tuple(
             concept.name
             for concept in concepts
-            if mentions.mention((concept.name, *concept.aliases), self._described(concept))
+            if mentions.mention((concept.name, *concept.aliases), self._described(concept, read=self._kept.read))
         )
 
-    def _described(self, concept: Concept) -> list[Vectors]:
+    def _described(self, concept: Concept, *, read: Read) -> list[Vectors]:
         """The vectors of the content words of each of a concept's descriptions."""
         texts = concept.descriptions
         if not texts:
             return []
 
-        def read() -> list[Vectors]:
-            return [
-                reading.spans.astype(HALF)
-                for reading in self._kept.read(texts, [content_places(text) for text in texts])
-            ]
+        def described() -> list[Vectors]:
+            readings = read(texts, [content_places(text) for text in texts])
+            return [reading.spans.astype(HALF) for reading in readings]
 
-        return self._descriptions.get(texts, read)
+        return self._descriptions.get(texts, described)
 
     def _silent(
         self, expected: str, question: str, keywords: Sequence[str], concepts: Sequence[Concept]

@@ -1,7 +1,6 @@
 """Requests that may be repeated: the same `Idempotency-Key` gets the same reply, and one effect."""
 
 import hmac
-import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,15 +12,14 @@ from flask import Response, current_app, g, make_response, request
 from werkzeug.exceptions import HTTPException
 
 from accounts import LOGIN_ENDED, LoginEnded, login_key
-from api.context import services
+from api.context import learner, services
+from api.keys import HEADER, given_key
 from api.problems import KINDS
 from api.security import signed_again, without_signature
 from api.tokens import NoToken, login_family, token_id, token_owner, verified_claims
-from store import AlreadyDone, KeptReply, KeyReused, RetryKey, StillRunning, UnusableKey
+from store import AlreadyDone, KeptReply, KeyReused, RetryKey, StillRunning
 
-HEADER = "Idempotency-Key"
 REPLAYED = "Idempotency-Replayed"
-KEY = re.compile(r"[\x20-\x7e]{1,255}")
 KEPT_HEADERS = ("Content-Type", "Location")
 NEVER_KEPT = (401, 429)
 TOLD: tuple[type[Exception], ...] = (HTTPException, *KINDS)
@@ -39,15 +37,13 @@ def retry_safe(view: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(view)
     def once(*args: Any, **kwargs: Any) -> Any:
-        key = request.headers.get(HEADER)
+        key = given_key()
         if key is None:
             return view(*args, **kwargs)
-        if not KEY.fullmatch(key):
-            raise UnusableKey(f"{HEADER} must be 1 to 255 printable ASCII characters.")
         retry = _retry_key(key)
         with _running_alone(retry):
             _expect_login()
-            return _kept(retry) or _first_reply(retry, view, *args, **kwargs)
+            return _kept_before(retry) or _first_reply(retry, view, *args, **kwargs)
 
     return once
 
@@ -109,10 +105,23 @@ def _account_in(body: bytes) -> int | None:
     return orjson.loads(body)["user"]["id"] if b'"access_token"' in body else None
 
 
+def _kept_before(retry: RetryKey) -> Response | None:
+    """The reply that was kept when the request came in: for who is signed in, it came with their login.
+
+    One that is kept since then is found by the claim.
+    """
+    return _repeated(retry, learner().kept) if "learner" in g else _kept(retry)
+
+
 def _kept(retry: RetryKey) -> Response | None:
-    """The kept reply as a response; raises `KeyReused` when it answered another request."""
+    """The reply that is kept at this moment."""
     kept = services().store.kept_reply(retry, now=services().clock())
     services().store.release()
+    return _repeated(retry, kept)
+
+
+def _repeated(retry: RetryKey, kept: KeptReply | None) -> Response | None:
+    """The kept reply as a response; raises `KeyReused` when it answered another request."""
     if kept is None:
         return None
     if kept.fingerprint != retry.fingerprint:

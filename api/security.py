@@ -11,6 +11,7 @@ from jwt.utils import base64url_encode
 
 from accounts import LOGIN_ENDED, Grant, LoginEnded, Role, RoleNeeded
 from api.context import services
+from api.keys import usable_key
 from api.problems import problem
 from api.tokens import TokenRefused, login_family, token_owner, verified_claims
 from store import SignedIn
@@ -19,8 +20,9 @@ from store import SignedIn
 def guard(view: Callable[..., Any], *, refresh: bool = False, role: Role | None = None) -> Callable[..., Any]:
     """The view behind a check of the access token, or of the refresh token.
 
-    An access token is good while its login is: one query finds that out, and the account with its present role. A
-    refresh token is judged by `Accounts.refresh`, which must see the spent ones too.
+    An access token is good while its login is: one query finds that out, and the account with its present role, and
+    what is kept for a request that is repeated. A refresh token is judged by `Accounts.refresh`, which must see the
+    spent ones too.
     """
 
     @wraps(view)
@@ -28,7 +30,7 @@ def guard(view: Callable[..., Any], *, refresh: bool = False, role: Role | None 
         verified_claims(refresh=refresh)
         if not refresh:
             now = services().clock()
-            admit(services().store.signed_in(token_owner(), login_family(), now=now))
+            admit(services().store.signed_in(token_owner(), login_family(), now=now, key=usable_key()))
             if role is not None and g.learner.role != role:
                 raise RoleNeeded(f"This needs the role {role}.")
         return view(*args, **kwargs)

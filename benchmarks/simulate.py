@@ -72,7 +72,7 @@ class SimulatedStore(Store):
         super().__init__()
         self._simulated = QuestionBank([topic])
 
-    def bank(self) -> QuestionBank:
+    def bank(self, revision: int | None = None) -> QuestionBank:
         """The simulated topic."""
         return self._simulated
 

@@ -1,7 +1,7 @@
 """all-MiniLM-L6-v2: turns texts into vectors; the only importer of sentence_transformers and onnxruntime."""
 
 from embeddings.choice import BACKENDS, REMOTE, TIMEOUT_SECONDS, WAITING, encoder_for, is_ready, make_ready
-from embeddings.kept import KeptReadings, NoShelf, PackedReading, ReadingShelf, reading_key
+from embeddings.kept import KeptReadings, NoShelf, NotKept, PackedReading, ReadingShelf, reading_key
 from embeddings.onnx_model import OnnxEncoder, default_cache
 from embeddings.readings import (
     Encoder,
@@ -31,6 +31,7 @@ __all__ = [
     "ModelServerDown",
     "ModelUnavailable",
     "NoShelf",
+    "NotKept",
     "OnnxEncoder",
     "PackedReading",
     "Reading",

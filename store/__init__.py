@@ -1,6 +1,7 @@
 """Store: everything that is kept, behind the words of the product."""
 
 from store.accounts import AccountShelf, Taken
+from store.answers import AnswerShelf, SessionSeen, Standing
 from store.bank import IMPORTED, BankShelf, checksum
 from store.challenges import ChallengeShelf
 from store.counts import CountShelf, LevelCount, MissedConcept
@@ -18,6 +19,7 @@ from store.transactions import NotFound, utc_now
 class Store(
     AccountShelf,
     PracticeShelf,
+    AnswerShelf,
     ChallengeShelf,
     BankShelf,
     RetryShelf,
@@ -47,8 +49,10 @@ __all__ = [
     "Place",
     "RetryKey",
     "SessionPage",
+    "SessionSeen",
     "Shown",
     "SignedIn",
+    "Standing",
     "StillRunning",
     "Store",
     "Taken",

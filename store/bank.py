@@ -41,12 +41,13 @@ class BankShelf(Transactions):
     def __init__(self) -> None:
         self._held = _Held()
 
-    def bank(self) -> QuestionBank:
-        """The question bank of the newest revision. Of a new one, a process reads the topics that changed.
+    def bank(self, revision: int | None = None) -> QuestionBank:
+        """The question bank of the newest revision, which is `revision` where the caller has just read it.
 
-        It is the same object for as long as no topic has changed, and so is each topic.
+        Of a new one, a process reads the topics that changed. It is the same object for as long as no topic has
+        changed, and so is each topic.
         """
-        held, revision = self._held, self.bank_revision()
+        held, revision = self._held, self.bank_revision() if revision is None else revision
         if held.revision != revision:
             held = self._held = self._read_again(held, revision)
         return held.bank

@@ -22,6 +22,9 @@ OVERLAP = timedelta(seconds=30)
 
 SHARED_TOGETHER = 32
 """Answers of one process and topic whose evidence is written at once. A process that dies loses what waits."""
+MOST_UNSHARED = 1_000
+"""Topics of which a process remembers that nothing is shared: topics are words of clients, too, without bound."""
+
 _WAITING = Lock()
 _LOOKING = Lock()
 
@@ -30,11 +33,6 @@ _FORECASTS, _SHARED, _ATTEMPTS, _MASTERIES = (
 )
 _OF_LEARNER = select(_FORECASTS.c.topic, _FORECASTS.c.state).where(_FORECASTS.c.user_id == bindparam("user_id"))
 _OF_TOPIC = _OF_LEARNER.where(_FORECASTS.c.topic == bindparam("topic"))
-_WITH_FORECAST = (
-    select(UserMastery, Forecast.state)
-    .outerjoin(Forecast, (Forecast.user_id == UserMastery.user_id) & (Forecast.topic == UserMastery.topic))
-    .where(UserMastery.user_id == bindparam("of_user"), UserMastery.topic == bindparam("of_topic"))
-)
 _CHANGED = select(_SHARED.c.part, _SHARED.c.slot, _SHARED.c.evidence).where(
     _SHARED.c.topic == bindparam("topic"), _SHARED.c.changed_at >= bindparam("since")
 )
@@ -110,19 +108,6 @@ class ForecastShelf(Transactions):
             row = connection.execute(_OF_TOPIC, {"user_id": user_id, "topic": topic}).one_or_none()
         return LearnerForecast() if row is None else LearnerForecast.from_document(row.state)
 
-    def mastery_and_forecast(self, user_id: int, topic: str) -> tuple[UserMastery, LearnerForecast]:
-        """A learner's record of a topic, a new one where there is none, and what is remembered of them there.
-
-        The learner must be locked. One statement, for every answer needs both.
-        """
-        row = self._session.execute(_WITH_FORECAST, {"of_user": user_id, "of_topic": topic}).one_or_none()
-        if row is None:
-            record = UserMastery(user_id=user_id, topic=topic)
-            self._session.add(record)
-            return record, LearnerForecast()
-        record, state = row
-        return record, LearnerForecast() if state is None else LearnerForecast.from_document(state)
-
     def forecasts(self, user_id: int) -> dict[str, LearnerForecast]:
         """What is remembered of a learner, by topic."""
         with self.reading() as connection:
@@ -167,7 +152,7 @@ class ForecastShelf(Transactions):
         for row in rows:
             kept.take(row.part, row.slot, row.evidence)
         kept.looked_at = now
-        if kept.rows:  # topics that nobody shares are words of clients, without bound
+        if kept.rows or len(self._kept_terms) < MOST_UNSHARED:
             self._kept_terms[topic] = kept
         return kept
 

@@ -7,7 +7,6 @@ from typing import Any
 
 from sqlalchemy import Executable, Row, bindparam, select, tuple_
 
-from adaptive_state import AdaptiveInterviewState
 from models import AskedQuestion, Attempt, AuditEvent, InterviewSession, User, UserMastery
 from question_bank import Question
 from store.transactions import Inserting, Transactions, found
@@ -16,13 +15,7 @@ DEBUGGING = "debugging"
 """The type of a session of debugging challenges; all other types ask questions."""
 
 
-_SESSIONS, _ATTEMPTS, _ASKED_QUESTIONS = (table.__table__ for table in (InterviewSession, Attempt, AskedQuestion))
-_STATE = select(_SESSIONS.c.session_type, _SESSIONS.c.state).where(
-    _SESSIONS.c.user_id == bindparam("user_id"), _SESSIONS.c.id == bindparam("session_id")
-)
-_SHOWN = select(_ATTEMPTS.c.expected_answer).where(
-    _ATTEMPTS.c.user_id == bindparam("user_id"), _ATTEMPTS.c.session_id == bindparam("session_id")
-)
+_ATTEMPTS, _ASKED_QUESTIONS = (table.__table__ for table in (Attempt, AskedQuestion))
 _LOCKED = select(User.__table__.c.id).where(User.__table__.c.id == bindparam("user_id")).with_for_update(key_share=True)
 _ASKED = select(_ASKED_QUESTIONS.c.question_id, _ASKED_QUESTIONS.c.last_asked_at).where(
     _ASKED_QUESTIONS.c.user_id == bindparam("user_id")
@@ -46,6 +39,11 @@ def _note_asked(insert: Inserting) -> Executable:
         index_elements=[AskedQuestion.user_id, AskedQuestion.question_id],
         set_={"topic": noted.excluded.topic, "last_asked_at": noted.excluded.last_asked_at},
     )
+
+
+def is_of_kind(session_type: str, *, debugging: bool) -> bool:
+    """Whether a session of that type sets debugging challenges, or else asks questions."""
+    return (session_type == DEBUGGING) is debugging
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,8 +75,11 @@ class PracticeShelf(Transactions):
         return self._session.scalars(query).all()
 
     def mastery(self, user_id: int, topic: str) -> UserMastery | None:
-        """A learner's record of a topic, if there is one."""
-        return self._session.get(UserMastery, (user_id, topic))
+        """A learner's record of a topic, if there is one. What the transaction has changed by now is written later."""
+        new = (row for row in self._session.new if isinstance(row, UserMastery))
+        made = next((row for row in new if (row.user_id, row.topic) == (user_id, topic)), None)
+        with self._session.no_autoflush:
+            return made or self._session.get(UserMastery, (user_id, topic))
 
     def mastery_levels(self, user_id: int) -> dict[str, float]:
         """Mastery level by topic."""
@@ -117,26 +118,12 @@ class PracticeShelf(Transactions):
     def practice_session(self, user_id: int, session_id: int) -> InterviewSession:
         """A learner's own session of questions; raises `NotFound` for one of debugging challenges too."""
         session = self.session(user_id, session_id)
-        return found(None if session.session_type == DEBUGGING else session)
+        return found(session if is_of_kind(session.session_type, debugging=False) else None)
 
     def debugging_session(self, user_id: int, session_id: int) -> InterviewSession:
         """A learner's own session of debugging challenges; raises `NotFound` for any other."""
         session = self.session(user_id, session_id)
-        return found(session if session.session_type == DEBUGGING else None)
-
-    def practice_state(self, user_id: int, session_id: int) -> AdaptiveInterviewState:
-        """Where `practice_session` stands, without loading it; raises `NotFound`."""
-        return self._state(user_id, session_id, of_debugging=False)
-
-    def debugging_state(self, user_id: int, session_id: int) -> AdaptiveInterviewState:
-        """Where `debugging_session` stands, without loading it; raises `NotFound`."""
-        return self._state(user_id, session_id, of_debugging=True)
-
-    def _state(self, user_id: int, session_id: int, *, of_debugging: bool) -> AdaptiveInterviewState:
-        with self.reading() as connection:
-            row = connection.execute(_STATE, {"user_id": user_id, "session_id": session_id}).one_or_none()
-        fits = row is not None and (row.session_type == DEBUGGING) is of_debugging
-        return AdaptiveInterviewState.from_document(found(row if fits else None).state)
+        return found(session if is_of_kind(session.session_type, debugging=True) else None)
 
     def sessions(
         self,
@@ -211,11 +198,6 @@ class PracticeShelf(Transactions):
         """The attempts of a session, oldest first."""
         query = select(Attempt).where(Attempt.user_id == user_id, Attempt.session_id == session_id)
         return self._session.scalars(query.order_by(Attempt.created_at, Attempt.id)).all()
-
-    def expected_answers_shown(self, user_id: int, session_id: int) -> Sequence[str]:
-        """The expected answers that the learner has seen in this session."""
-        with self.reading() as connection:
-            return connection.scalars(_SHOWN, {"user_id": user_id, "session_id": session_id}).all()
 
     def attempts_by_session(self, user_id: int, session_ids: Sequence[int]) -> dict[int | None, list[Attempt]]:
         """The attempts of several sessions, oldest first, by one query; a session without attempts has no entry."""

@@ -11,7 +11,8 @@ from typing import Any
 
 from sqlalchemy import Row, Select, and_, bindparam, select
 
-from models import PROGRESS_DEFAULTS, TokenFamily, User, UserMastery
+from models import PROGRESS_DEFAULTS, IdempotencyKey, TokenFamily, User, UserMastery
+from store.retries import KEPT_FOR, KeptReply
 from store.transactions import Transactions
 
 
@@ -41,6 +42,8 @@ class SignedIn:
 
     id: int
     role: str
+    kept: KeptReply | None = None
+    """What an earlier request under the same key was replied, where that was asked for."""
 
 
 _USERS, _FAMILIES, _MASTERIES = User.__table__, TokenFamily.__table__, UserMastery.__table__
@@ -55,6 +58,12 @@ _LOGIN = select(_USERS.c.role).where(
     _FAMILIES.c.expires_at > bindparam("now"),
 )
 _SIGNED_IN = _LOGIN.select_from(_USER_OF_LOGIN)
+
+_KEYS = IdempotencyKey.__table__
+_KEPT = and_(_KEYS.c.user_id == _USERS.c.id, _KEYS.c.key == bindparam("key"), _KEYS.c.created_at > bindparam("expired"))
+_SIGNED_IN_WITH_REPLY = _LOGIN.add_columns(
+    *(_KEYS.c[name] for name in ("fingerprint", "status", "headers", "body"))
+).select_from(_USER_OF_LOGIN.outerjoin(_KEYS, _KEPT))
 
 
 def _with_masteries(shown: Shown, records: Any) -> Select[Any]:
@@ -71,11 +80,19 @@ _ONE_RECORD = {shown: _with_masteries(shown, _OF_TOPIC) for shown in Shown}
 class ReadShelf(Transactions):
     """Loads what nearly every request asks for."""
 
-    def signed_in(self, user_id: int, family_id: str, *, now: datetime) -> SignedIn | None:
-        """The account, if that login is neither revoked nor expired."""
+    def signed_in(self, user_id: int, family_id: str, *, now: datetime, key: str | None = None) -> SignedIn | None:
+        """The account, if that login is neither revoked nor expired; with a key, what is kept under it comes along."""
+        values = {"user_id": user_id, "family_id": family_id, "now": now}
         with self.look() as connection:
-            role = connection.scalar(_SIGNED_IN, {"user_id": user_id, "family_id": family_id, "now": now})
-        return None if role is None else SignedIn(user_id, role)
+            if key is None:
+                role = connection.scalar(_SIGNED_IN, values)
+                return None if role is None else SignedIn(user_id, role)
+            values |= {"key": key, "expired": now - KEPT_FOR}
+            row = connection.execute(_SIGNED_IN_WITH_REPLY, values).one_or_none()
+        if row is None:
+            return None
+        role, *kept = row
+        return SignedIn(user_id, role, None if row.status is None else KeptReply(*kept))
 
     def signed_in_with_masteries(
         self, user_id: int, family_id: str, shown: Shown, *, topic: str | None = None, now: datetime

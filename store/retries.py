@@ -63,7 +63,7 @@ class RetryKey:
     fingerprint: str
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class KeptReply:
     """A reply as it was sent, and the content of the request that it answered."""
 
@@ -82,7 +82,7 @@ class RetryShelf(Transactions):
             row = connection.execute(_KEPT, {**_named(retry), "expired": now - KEPT_FOR}).one_or_none()
         if row is None:
             return None
-        return KeptReply(fingerprint=row.fingerprint, status=row.status, headers=row.headers, body=row.body)
+        return KeptReply(*row)
 
     def claim(self, retry: RetryKey, *, now: datetime) -> None:
         """Take the key for the running transaction; raises `AlreadyDone` when another was first.

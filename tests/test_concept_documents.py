@@ -35,7 +35,7 @@ def with_document(app: Flask, text: str) -> Learner:
     learner = sign_up(app)
     with app.app_context(), Store().transaction():
         if Store().mastery(learner.id, "dbms") is None:
-            Store().mastery_and_forecast(learner.id, "dbms")
+            Store().standing(learner.id, "dbms")
         db.session.flush()
         db.session.execute(update(UserMastery).values(concept_masteries=text))
     return learner

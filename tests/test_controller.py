@@ -78,7 +78,7 @@ def practice(app: Flask, clock: Clock) -> Iterator[Practice]:
 def test_a_session_without_topics_is_planned_lowest_mastery_first(practice: Practice) -> None:
     with practice.store.transaction():
         for topic, level in (("dbms", 0.9), ("python", 0.2), ("oop", 0.5)):
-            practice.store.mastery_and_forecast(practice.user_id, topic)[0].mastery_level = level
+            practice.store.standing(practice.user_id, topic)[0].mastery_level = level
     session = practice.start()
     *new, third, second, first = session.state.topics
     assert (third, second, first) == ("python", "oop", "dbms")
@@ -108,7 +108,7 @@ def test_an_empty_bank_has_nothing_to_ask(practice: Practice, monkeypatch: pytes
 
 def test_a_session_begins_at_the_topics_own_difficulty(practice: Practice) -> None:
     with practice.store.transaction():
-        practice.store.mastery_and_forecast(practice.user_id, "oop")[0].current_difficulty = "hard"
+        practice.store.standing(practice.user_id, "oop")[0].current_difficulty = "hard"
     session = practice.start("oop")
     assert session.state.current_difficulty == "hard"
     question = practice.controller.open_question(session)

@@ -223,7 +223,7 @@ def test_learners_of_one_slot_who_change_the_same_levels_in_any_order_do_not_dea
             for n in range(20):
                 with store.transaction():
                     for topic in topics:
-                        store.mastery_and_forecast(user_id, topic)[0].mastery_level = (n % 10) / 10
+                        store.standing(user_id, topic)[0].mastery_level = (n % 10) / 10
                         db.session.flush()
 
     orders = [TOPICS, TOPICS[::-1], TOPICS, TOPICS[::-1]]

@@ -70,7 +70,7 @@ def knowing_all_but(app: Flask, learner: Learner, topic: str, weak: tuple[str, .
         store = Store()
         with store.transaction():
             for one in store.bank():
-                row = store.mastery_and_forecast(learner.id, one.slug)[0]
+                row = store.standing(learner.id, one.slug)[0]
                 row.set_concept_masteries(
                     {
                         concept.name: {

@@ -236,9 +236,9 @@ def test_one_reads_while_so_many_wait_and_the_next_is_turned_away() -> None:
     assert len(encoder.read(["fourth"], [()])) == 1
 
 
-def wait_until(holds: Any) -> None:
+def wait_until(holds: Any, *, tries: int = 1_000) -> None:
     moment = threading.Event()
-    for _ in range(1_000):
+    for _ in range(tries):
         if holds():
             return
         moment.wait(0.005)

@@ -57,7 +57,7 @@ def record(user_id: int, given: GivenAnswer, policy: MasteryPolicy = REFERENCE) 
     store = Store()
     with store.transaction():
         store.lock_learner(user_id)
-        return record_answer(store, user_id, given, policy, store.bank())
+        return record_answer(store, user_id, given, store.standing(user_id, given.topic), policy, store.bank())
 
 
 def new_session(user_id: int) -> int:

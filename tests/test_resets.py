@@ -64,7 +64,8 @@ def practise(user_id: int, topic: str) -> Attempt:
             at=NOON,
             session_id=session.id,
         )
-        return record_answer(store, user_id, given, REFERENCE, store.bank()).attempt
+        standing = store.standing(user_id, given.topic)
+        return record_answer(store, user_id, given, standing, REFERENCE, store.bank()).attempt
 
 
 def topics_of(user_id: int) -> list[str]:

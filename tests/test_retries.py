@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from flask import Flask
 
 from models import IdempotencyKey, db
-from store import AlreadyDone, RetryKey, Store
+from store import AlreadyDone, RetryKey, SignedIn, Store
 from store.retries import KEPT_FOR
 from tests.conftest import PASSWORD, Learner, sign_up
 from tests.fakes import Clock, WordEncoder
@@ -39,6 +40,26 @@ def test_the_same_request_again_gets_the_same_reply_and_one_effect(any_app: Flas
     assert second.headers["Idempotency-Replayed"] == "true"
     assert second.json == first.json
     assert first.json["attempt"]["id"] > 0
+    assert learner.get("/api/user/progress").json["topics"]["dbms"]["questions_attempted"] == 1
+
+
+def test_a_reply_that_is_kept_after_the_login_was_read_is_found_by_the_claim(
+    any_app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learner = sign_up(any_app)
+    path, body = an_answer(learner.start(topics=["dbms"]))
+    first = post(learner, path, body, "phone-1")
+    signed_in = Store.signed_in
+
+    def earlier(*given: Any, **named: Any) -> SignedIn:
+        found = signed_in(*given, **named)
+        assert found is not None
+        return replace(found, kept=None)
+
+    monkeypatch.setattr(Store, "signed_in", earlier)
+    second = post(learner, path, body, "phone-1")
+    assert (second.status_code, second.json) == (201, first.json)
+    assert second.headers["Idempotency-Replayed"] == "true"
     assert learner.get("/api/user/progress").json["topics"]["dbms"]["questions_attempted"] == 1
 
 

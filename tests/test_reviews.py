@@ -7,7 +7,7 @@ from sqlalchemy import func, select
 from forecast import LearnerForecast, Shared, SharedTerms, predict, step
 from models import Attempt, Forecast, SharedForecast, db
 from reviews import OUTLOOK_DAYS
-from store import Store, utc_now
+from store import Store, forecasts, utc_now
 from store.forecasts import SHARED_FOR, SHARED_TOGETHER
 from tests.conftest import Learner, sign_up
 from tests.fakes import Clock
@@ -67,12 +67,13 @@ def test_a_topic_that_nobody_can_have_has_no_outlook(any_app: Flask) -> None:
         assert (reply.status_code, reply.json) == (200, {"forgetting": [], "answers": []})
 
 
-def test_no_process_remembers_topics_that_nobody_shares(app: Flask) -> None:
+def test_a_process_remembers_few_topics_that_nobody_shares(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(forecasts, "MOST_UNSHARED", 3)
     with app.app_context():
         store = Store()
         for number in range(20):
             store.shared_terms(f"invented {number}", now=utc_now())
-        assert store._kept_terms == {}
+        assert list(store._kept_terms) == [f"invented {number}" for number in range(3)]
 
 
 def test_evidence_waits_on_where_the_answer_that_was_to_write_it_failed(

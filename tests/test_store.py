@@ -92,7 +92,7 @@ def write_and_fail(write: Callable[[], object]) -> None:
 def write_inside(user_id: int, topic: str) -> None:
     """A new record, in a transaction of its own."""
     with Store().transaction():
-        Store().mastery_and_forecast(user_id, topic)
+        Store().standing(user_id, topic)
 
 
 def save_topics(*topics: Topic) -> None:
@@ -104,7 +104,7 @@ def save_topics(*topics: Topic) -> None:
 def answer(store: Store, user_id: int, topic: str) -> None:
     with store.transaction():
         store.lock_learner(user_id)
-        store.mastery_and_forecast(user_id, topic)[0].update_mastery(0.8, 0.5, 40.0)
+        store.standing(user_id, topic)[0].update_mastery(0.8, 0.5, 40.0)
 
 
 def levels(app: Flask, user_id: int) -> dict[str, float]:
@@ -118,8 +118,8 @@ def levels(app: Flask, user_id: int) -> dict[str, float]:
 def test_a_transaction_keeps_all_of_its_writes(any_app: Flask) -> None:
     user_id, store = sign_up(any_app).id, Store()
     with any_app.app_context(), store.transaction():
-        store.mastery_and_forecast(user_id, "dbms")[0].mastery_level = 0.25
-        store.mastery_and_forecast(user_id, "oop")[0].mastery_level = 0.5
+        store.standing(user_id, "dbms")[0].mastery_level = 0.25
+        store.standing(user_id, "oop")[0].mastery_level = 0.5
     assert levels(any_app, user_id) == {"dbms": 0.25, "oop": 0.5}
 
 
@@ -127,7 +127,7 @@ def test_a_transaction_that_fails_keeps_nothing(any_app: Flask) -> None:
     user_id, store = sign_up(any_app).id, Store()
     with any_app.app_context():
         with pytest.raises(GivenUp):
-            write_and_fail(lambda: store.mastery_and_forecast(user_id, "dbms"))
+            write_and_fail(lambda: store.standing(user_id, "dbms"))
         assert store.mastery(user_id, "dbms") is None
     assert levels(any_app, user_id) == {}
 
@@ -162,8 +162,8 @@ def test_a_failure_in_the_inner_transaction_gives_up_the_outer_one(any_app: Flas
 
     def outer() -> None:
         with store.transaction():
-            store.mastery_and_forecast(user_id, "dbms")
-            write_and_fail(lambda: store.mastery_and_forecast(user_id, "oop"))
+            store.standing(user_id, "dbms")
+            write_and_fail(lambda: store.standing(user_id, "oop"))
 
     with any_app.app_context(), pytest.raises(GivenUp):
         outer()
@@ -176,7 +176,7 @@ def test_what_was_changed_outside_a_transaction_is_not_kept_by_the_next(any_app:
         answer(store, user_id, "dbms")
         store.masteries(user_id)[0].mastery_level = 0.9
         with store.transaction():
-            store.mastery_and_forecast(user_id, "oop")
+            store.standing(user_id, "oop")
     assert levels(any_app, user_id)["dbms"] == pytest.approx(0.213)
 
 
@@ -203,7 +203,7 @@ def test_release_lets_the_next_read_see_what_was_committed_since(any_app: Flask)
 def test_release_inside_a_transaction_gives_nothing_up(any_app: Flask) -> None:
     user_id, store = sign_up(any_app).id, Store()
     with any_app.app_context(), store.transaction():
-        store.mastery_and_forecast(user_id, "dbms")
+        store.standing(user_id, "dbms")
         store.release()
     assert levels(any_app, user_id) == {"dbms": 0.0}
 

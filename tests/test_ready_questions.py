@@ -1,0 +1,69 @@
+"""Questions that are ready before anybody answers them: see gunicorn.conf.py."""
+
+from pathlib import Path
+
+from flask import Flask
+
+from administration import keep_readings, kept_texts
+from api.context import EXTENSION, Services
+from app import create_app
+from embeddings import OnnxEncoder
+from models import db
+from scoring import QUESTIONS
+from tests.conftest import Learner, settings_for, sign_up
+from tests.fakes import WordEncoder
+from tests.service import served
+from tests.test_onnx import wait_until
+from tests.test_reads import statements
+
+READINGS = "FROM expected_vectors"
+
+
+def services_of(app: Flask) -> Services:
+    found: Services = app.extensions[EXTENSION]
+    return found
+
+
+def answered(learner: Learner) -> None:
+    started = learner.start(topics=["dbms"])
+    assert learner.answer(started["session"]["id"], started["question"], "A lock and a log.").status_code == 201
+
+
+def test_a_bank_that_the_model_has_not_read_is_not_read_now(app: Flask, encoder: WordEncoder) -> None:
+    with app.app_context():
+        assert list(services_of(app).controller.make_ready()) == []
+    assert encoder.encoded == []
+
+
+def test_answers_to_ready_questions_ask_for_no_reading(any_app: Flask, encoder: WordEncoder) -> None:
+    learner, services = sign_up(any_app), services_of(any_app)
+    with any_app.app_context():
+        bank = services.store.bank()
+        keep_readings(encoder, services.store, [kept_texts([topic]) for topic in bank])
+    with statements(any_app) as asked:
+        answered(learner)
+    assert any(READINGS in statement for statement in asked)
+
+    with any_app.app_context():
+        encoder.encoded.clear()
+        active = [question.id for topic in bank for question in topic.active_questions]
+        assert list(services.controller.make_ready()) == active[:QUESTIONS]
+    assert encoder.encoded == []
+    with statements(any_app) as asked:
+        answered(learner)
+    assert asked
+    assert not any(READINGS in statement for statement in asked)
+
+
+def test_a_worker_gets_ready_what_the_model_has_read(served_database: Path, tmp_path: Path) -> None:
+    url, log = f"sqlite:///{served_database}", tmp_path / "log.txt"
+    app = create_app(settings_for(url), encoder=OnnxEncoder())
+    with app.app_context():
+        services = services_of(app)
+        topic = services.store.bank().topic("dbms")
+        keep_readings(services.encoder, services.store, [kept_texts([topic])])
+        db.session.remove()
+        db.engine.dispose()
+    with served(url, log):
+        wait_until(lambda: "ready for answers" in log.read_text(), tries=12_000)
+    assert f"ready for answers questions={len(topic.active_questions)}\n" in log.read_text()
