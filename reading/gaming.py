@@ -116,8 +116,8 @@ def copied_share(answer: Sequence[Word], shown: Iterable[str]) -> float:
     """The share of an answer's words, 0 to 1, that stand in long runs copied from texts that were shown before."""
     if not answer:
         return 0.0
-    given = [word.folded for word in answer]
-    copied = {place for text in shown for place in _in_runs(given, _shown_words(text), COPIED_RUN)}
+    runs = _Runs([word.folded for word in answer], COPIED_RUN)
+    copied = {place for text in shown for place in runs.places_in(_shown_words(text))}
     return len(copied) / len(answer)
 
 
@@ -133,19 +133,30 @@ def function_share(words: Sequence[Word]) -> float:
 
 
 def _without_runs(answer: Sequence[Word], question: Sequence[Word]) -> list[Word]:
-    quoted = _in_runs([word.folded for word in answer], [word.folded for word in question], QUOTED_RUN)
+    quoted = _Runs([word.folded for word in answer], QUOTED_RUN).places_in([word.folded for word in question])
     return [word for place, word in enumerate(answer) if place not in quoted]
 
 
-def _in_runs(words: Sequence[str], other: Sequence[str], length: int) -> set[int]:
-    """Places of the words that stand in runs of at least that length which the other text holds too."""
-    runs = {tuple(other[start : start + length]) for start in range(len(other) - length + 1)}
-    return {
-        place
-        for start in range(len(words) - length + 1)
-        if tuple(words[start : start + length]) in runs
-        for place in range(start, start + length)
-    }
+class _Runs:
+    """The runs of that many words of a text, which may stand in other texts."""
+
+    def __init__(self, words: Sequence[str], length: int) -> None:
+        self._length = length
+        self._starts: dict[tuple[str, ...], list[int]] = {}
+        for start in range(len(words) - length + 1):
+            self._starts.setdefault(tuple(words[start : start + length]), []).append(start)
+        self._firsts = {run[0] for run in self._starts}
+        self._lasts = {run[-1] for run in self._starts}
+
+    def places_in(self, other: Sequence[str]) -> set[int]:
+        """Places of the words that stand in runs which the other text holds too."""
+        return {
+            place
+            for begin, (first, last) in enumerate(zip(other, other[self._length - 1 :], strict=False))
+            if first in self._firsts and last in self._lasts  # soon seen, and hardly ever so
+            for start in self._starts.get(tuple(other[begin : begin + self._length]), ())
+            for place in range(start, start + self._length)
+        }
 
 
 def _rows(words: Sequence[Word], text: str) -> list[list[Word]]:

@@ -76,7 +76,7 @@ def _words_in(text: str) -> tuple[Word, ...]:
 
 def words_of(text: str) -> list[str]:
     """The folded words of a text."""
-    return [_folded(match[1]) for match in WORD.finditer(text)]
+    return [sys.intern(_folded(match[1])) for match in WORD.finditer(text)]
 
 
 def _folded(word: str) -> str:
