@@ -1,12 +1,16 @@
-"""What is counted over all learners, in tables that do not grow (docs/decisions/0011-counted-not-summed.md)."""
+"""What is counted and learned over all learners, in tables that do not grow with them.
+
+See docs/decisions/0011-counted-not-summed.md.
+"""
 
 import math
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import BigInteger, Integer, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from database import UtcDateTime
+from database import FiniteJsonText, UtcDateTime
 from models import db
 
 SLOTS = 16
@@ -46,6 +50,36 @@ class CountedPolicy(db.Model):  # type: ignore[name-defined]
 
     policy: Mapped[str] = mapped_column(String(32), primary_key=True)
     at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class ConceptCount(db.Model):  # type: ignore[name-defined]
+    """How often all learners together mentioned and missed a concept. A reset of mastery does not change it.
+
+    `slot` spreads the learners, so that those who answer at the same time seldom wait for one row.
+    """
+
+    __tablename__ = "concept_counts"
+
+    topic: Mapped[str] = mapped_column(String(64), primary_key=True)
+    concept: Mapped[str] = mapped_column(String(100), primary_key=True)
+    slot: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    mentioned: Mapped[int] = mapped_column(Integer)
+    missed: Mapped[int] = mapped_column(Integer)
+
+
+class SharedForecast(db.Model):  # type: ignore[name-defined]
+    """What answers of all learners say of a topic, of one of its concepts or of a question (`part`), by shared term.
+
+    `slot` spreads the learners as in `ConceptCount`: what is known is the sum over the slots.
+    """
+
+    __tablename__ = "shared_forecasts"
+
+    topic: Mapped[str] = mapped_column(String(64), primary_key=True)
+    part: Mapped[str] = mapped_column(String(110), primary_key=True)
+    slot: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    evidence: Mapped[dict[str, Any]] = mapped_column(FiniteJsonText)
+    changed_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
 def in_units(mastery_level: float) -> int:

@@ -10,8 +10,9 @@ from typing import Any
 from sqlalchemy import Column, Table
 
 from accounts import LoginEnded
-from models import LEGACY_DEFAULTS, db
+from models import db
 from store import Store
+from stored_rows import LEGACY_DEFAULTS
 
 JSON_TEXTS = tuple(LEGACY_DEFAULTS)
 """Columns whose text is JSON; it leaves as what it says."""

@@ -1,4 +1,7 @@
-"""The tables. Every growing table's keys begin with `user_id`: see docs/decisions/0004-ids-and-keys.md."""
+"""The tables of accounts and of what learners do. The others are in `bank_tables.py` and `counts.py`.
+
+Every growing table's keys begin with `user_id`: see docs/decisions/0004-ids-and-keys.md.
+"""
 
 import json
 from collections.abc import Mapping
@@ -15,35 +18,34 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Index,
     Integer,
-    LargeBinary,
     String,
     Text,
     UniqueConstraint,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from adaptive_state import (
-    AdaptiveInterviewState,
-    AnswerEvidence,
-    CorruptConceptDocument,
-    TopicMastery,
-    concepts_from_documents,
-)
-from database import Base, FiniteJsonText, JsonText, UtcDateTime
+from adaptive_state import AdaptiveInterviewState, AnswerEvidence, TopicMastery, concepts_from_documents
+from database import ROW_NUMBER, Base, FiniteJsonText, JsonText, UtcDateTime
 from identifiers import new_id
-from mastery import REFERENCE, Difficulty, MasteryPolicy, TopicProgress
+from mastery import REFERENCE, MasteryPolicy, TopicProgress
+from stored_rows import (
+    LEGACY_DEFAULTS,
+    PROGRESS_DEFAULTS,
+    documents_from,
+    evidence_from,
+    flagged,
+    mastery_from,
+    progress_from,
+    stagnation,
+)
 
 db = SQLAlchemy(model_class=Base, session_options={"expire_on_commit": False})
 """Rows stay readable after a commit: a reply is built from them without asking the database again."""
 
 
-_BIG = BigInteger().with_variant(Integer, "sqlite")
-"""SQLite numbers rows by itself only in a column of type INTEGER."""
-
-
 def _owner(**options: Any) -> Mapped[int]:
     """The learner a row belongs to; the row goes when the learner goes."""
-    return mapped_column(_BIG, ForeignKey("users.id", ondelete="CASCADE"), **options)
+    return mapped_column(ROW_NUMBER, ForeignKey("users.id", ondelete="CASCADE"), **options)
 
 
 class User(db.Model):  # type: ignore[name-defined]
@@ -52,7 +54,7 @@ class User(db.Model):  # type: ignore[name-defined]
     __tablename__ = "users"
     __table_args__ = (Index(None, "role", "id"),)
 
-    id: Mapped[int] = mapped_column(_BIG, primary_key=True)
+    id: Mapped[int] = mapped_column(ROW_NUMBER, primary_key=True)
     username: Mapped[str] = mapped_column(String(64))
     username_key: Mapped[str] = mapped_column(String(64), unique=True)
     email: Mapped[str] = mapped_column(String(254), unique=True)
@@ -74,16 +76,6 @@ class TokenFamily(db.Model):  # type: ignore[name-defined]
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
     revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-
-
-PROGRESS_DEFAULTS: Mapping[str, Any] = asdict(TopicProgress())
-LEGACY_DEFAULTS: Mapping[str, str] = {
-    "concept_masteries": "{}",
-    "missing_concepts": "[]",
-    "weak_concepts": "[]",
-    "strong_concepts": "[]",
-    "concept_stagnation": "{}",
-}
 
 
 class UserMastery(db.Model):  # type: ignore[name-defined]
@@ -141,7 +133,7 @@ class UserMastery(db.Model):  # type: ignore[name-defined]
     @property
     def progress(self) -> TopicProgress:
         """The figures as plain data; a column that is NULL counts as its default."""
-        return _progress_from(self)
+        return progress_from(self)
 
     def removed_figures(self) -> dict[str, Any]:
         """Everything this row says, unrounded, as the audit log keeps it; an unreadable document as its text."""
@@ -187,7 +179,7 @@ class UserMastery(db.Model):  # type: ignore[name-defined]
 
     def get_concept_masteries(self) -> dict[str, dict[str, Any]]:
         """The stored concept document; raises `CorruptConceptDocument` where it is no JSON object of objects."""
-        documents = _documents_from(self)
+        documents = documents_from(self)
         concepts_from_documents(documents)
         return documents
 
@@ -195,9 +187,9 @@ class UserMastery(db.Model):  # type: ignore[name-defined]
         """Store the concept document, and the columns that are derived from it (rulings, 6)."""
         self.concept_masteries = _json(concepts)
         stored = self.get_concept_masteries()
-        self.missing_concepts = self.weak_concepts = _json(_flagged(stored, "is_weak"))
-        self.strong_concepts = _json(_flagged(stored, "is_strong"))
-        self.concept_stagnation = _json(_stagnation(stored))
+        self.missing_concepts = self.weak_concepts = _json(flagged(stored, "is_weak"))
+        self.strong_concepts = _json(flagged(stored, "is_strong"))
+        self.concept_stagnation = _json(stagnation(stored))
 
     def get_missing_concepts(self) -> list[str]:
         """Names of the weak concepts."""
@@ -205,15 +197,15 @@ class UserMastery(db.Model):  # type: ignore[name-defined]
 
     def get_weak_concepts(self) -> list[str]:
         """Names of the weak concepts."""
-        return _flagged(self.get_concept_masteries(), "is_weak")
+        return flagged(self.get_concept_masteries(), "is_weak")
 
     def get_strong_concepts(self) -> list[str]:
         """Names of the strong concepts."""
-        return _flagged(self.get_concept_masteries(), "is_strong")
+        return flagged(self.get_concept_masteries(), "is_strong")
 
     def get_concept_stagnation(self) -> dict[str, int]:
         """Attempts without improvement, by concept."""
-        return _stagnation(self.get_concept_masteries())
+        return stagnation(self.get_concept_masteries())
 
     def to_dict(self) -> dict[str, Any]:
         """The summary of specification A, rounded as it is shown."""
@@ -228,33 +220,6 @@ class UserMastery(db.Model):  # type: ignore[name-defined]
             "stagnant_concepts": self.get_concept_stagnation(),
             "concept_count": len(self.get_concept_masteries()),
         }
-
-
-def mastery_from(row: Any) -> TopicMastery:
-    """A record as plain data, from anything that has its columns; raises `CorruptConceptDocument`."""
-    return TopicMastery(progress=_progress_from(row), concepts=concepts_from_documents(_documents_from(row)))
-
-
-def _progress_from(row: Any) -> TopicProgress:
-    stored = {name: getattr(row, name) for name in PROGRESS_DEFAULTS}
-    values = {name: PROGRESS_DEFAULTS[name] if value is None else value for name, value in stored.items()}
-    return TopicProgress(**{**values, "current_difficulty": Difficulty(values["current_difficulty"])})
-
-
-def _documents_from(row: Any) -> dict[str, dict[str, Any]]:
-    try:
-        documents: dict[str, dict[str, Any]] = json.loads(row.concept_masteries or "{}")
-    except json.JSONDecodeError as error:
-        raise CorruptConceptDocument(f"The concept document of {row.topic!r} is not JSON: {error}.") from None
-    return documents
-
-
-def _flagged(documents: Mapping[str, Mapping[str, Any]], flag: str) -> list[str]:
-    return [name for name, document in documents.items() if document.get(flag, False)]
-
-
-def _stagnation(documents: Mapping[str, Mapping[str, Any]]) -> dict[str, int]:
-    return {name: document.get("stagnation_count", 0) for name, document in documents.items()}
 
 
 def policy_in_force() -> MasteryPolicy:
@@ -381,19 +346,6 @@ class Attempt(db.Model):  # type: ignore[name-defined]
         return evidence_from(self)
 
 
-def evidence_from(row: Any) -> AnswerEvidence:
-    """The evidence of an attempt, from anything that has its columns."""
-    return AnswerEvidence(
-        semantic_score=row.semantic_score,
-        keyword_score=row.keyword_score,
-        response_time=row.response_time,
-        at=row.created_at.timestamp(),
-        mentioned=tuple(row.mentioned_concepts),
-        missed=tuple(row.missed_concepts),
-        starts_session=row.starts_session,
-    )
-
-
 class Forecast(db.Model):  # type: ignore[name-defined]
     """What the forecast remembers of a learner in a topic: see `LearnerForecast`. It goes with the mastery record."""
 
@@ -402,21 +354,6 @@ class Forecast(db.Model):  # type: ignore[name-defined]
     user_id: Mapped[int] = _owner(primary_key=True)
     topic: Mapped[str] = mapped_column(String(64), primary_key=True)
     state: Mapped[dict[str, Any]] = mapped_column(FiniteJsonText)
-
-
-class SharedForecast(db.Model):  # type: ignore[name-defined]
-    """What answers of all learners say of a topic, of one of its concepts or of a question (`part`), by shared term.
-
-    `slot` spreads the learners as in `ConceptCount`: what is known is the sum over the slots.
-    """
-
-    __tablename__ = "shared_forecasts"
-
-    topic: Mapped[str] = mapped_column(String(64), primary_key=True)
-    part: Mapped[str] = mapped_column(String(110), primary_key=True)
-    slot: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
-    evidence: Mapped[dict[str, Any]] = mapped_column(FiniteJsonText)
-    changed_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
 class AskedQuestion(db.Model):  # type: ignore[name-defined]
@@ -429,26 +366,6 @@ class AskedQuestion(db.Model):  # type: ignore[name-defined]
     last_asked_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
-class DebuggingChallenge(db.Model):  # type: ignore[name-defined]
-    """A short program with one bug, its correction and the accepted explanations."""
-
-    __tablename__ = "debugging_challenges"
-
-    id: Mapped[str] = mapped_column(String(100), primary_key=True)
-    language: Mapped[str] = mapped_column(String(16))
-    topic: Mapped[str] = mapped_column(String(64), index=True)
-    subtopic: Mapped[str] = mapped_column(String(64))
-    title: Mapped[str] = mapped_column(String(200))
-    difficulty: Mapped[str] = mapped_column(String(8))
-    buggy_code: Mapped[str] = mapped_column(Text)
-    correct_code: Mapped[str] = mapped_column(Text)
-    expected_answers: Mapped[list[str]] = mapped_column(JsonText)
-    keywords: Mapped[list[str]] = mapped_column(JsonText)
-    concepts: Mapped[list[str]] = mapped_column(JsonText)
-    position: Mapped[int] = mapped_column(Integer)
-    retired: Mapped[bool] = mapped_column(default=False)
-
-
 class IdempotencyKey(db.Model):  # type: ignore[name-defined]
     """The reply to a request that may be repeated. It commits together with what the request changed.
 
@@ -459,29 +376,14 @@ class IdempotencyKey(db.Model):  # type: ignore[name-defined]
     __tablename__ = "idempotency_keys"
     __table_args__ = (Index(None, "user_id", "created_at"), Index(None, "account_id"))
 
-    user_id: Mapped[int] = mapped_column(_BIG, primary_key=True, autoincrement=False)
+    user_id: Mapped[int] = mapped_column(ROW_NUMBER, primary_key=True, autoincrement=False)
     key: Mapped[str] = mapped_column(String(255), primary_key=True)
-    account_id: Mapped[int | None] = mapped_column(_BIG)
+    account_id: Mapped[int | None] = mapped_column(ROW_NUMBER)
     fingerprint: Mapped[str] = mapped_column(String(64))
     status: Mapped[int] = mapped_column(Integer)
     headers: Mapped[dict[str, str]] = mapped_column(JsonText)
     body: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
-
-
-class ConceptCount(db.Model):  # type: ignore[name-defined]
-    """How often all learners together mentioned and missed a concept. A reset of mastery does not change it.
-
-    `slot` spreads the learners, so that those who answer at the same time seldom wait for one row.
-    """
-
-    __tablename__ = "concept_counts"
-
-    topic: Mapped[str] = mapped_column(String(64), primary_key=True)
-    concept: Mapped[str] = mapped_column(String(100), primary_key=True)
-    slot: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
-    mentioned: Mapped[int] = mapped_column(Integer)
-    missed: Mapped[int] = mapped_column(Integer)
 
 
 class AuditEvent(db.Model):  # type: ignore[name-defined]
@@ -490,83 +392,14 @@ class AuditEvent(db.Model):  # type: ignore[name-defined]
     __tablename__ = "audit_events"
     __table_args__ = (Index(None, "user_id", "id"), Index(None, "actor_id"))
 
-    id: Mapped[int] = mapped_column(_BIG, primary_key=True)
+    id: Mapped[int] = mapped_column(ROW_NUMBER, primary_key=True)
     at: Mapped[datetime] = mapped_column(UtcDateTime)
     action: Mapped[str] = mapped_column(String(32))
-    actor_id: Mapped[int | None] = mapped_column(_BIG, ForeignKey("users.id", ondelete="SET NULL"))
-    user_id: Mapped[int | None] = mapped_column(_BIG, ForeignKey("users.id", ondelete="SET NULL"))
+    actor_id: Mapped[int | None] = mapped_column(ROW_NUMBER, ForeignKey("users.id", ondelete="SET NULL"))
+    user_id: Mapped[int | None] = mapped_column(ROW_NUMBER, ForeignKey("users.id", ondelete="SET NULL"))
     actor_pseudonym: Mapped[str | None] = mapped_column(String(32))
     user_pseudonym: Mapped[str | None] = mapped_column(String(32))
     """What is left of an account that was deleted."""
     topic: Mapped[str | None] = mapped_column(String(64))
     reason: Mapped[str | None] = mapped_column(String(500))
     details: Mapped[dict[str, Any]] = mapped_column(JsonText)
-
-
-class BankTopic(db.Model):  # type: ignore[name-defined]
-    """A topic of the question bank. `revision` is the bank's at which it last changed: see `BankImport`."""
-
-    __tablename__ = "bank_topics"
-
-    slug: Mapped[str] = mapped_column(String(64), primary_key=True)
-    title: Mapped[str] = mapped_column(Text)
-    source: Mapped[str] = mapped_column(String(255))
-    revision: Mapped[int] = mapped_column(_BIG, default=0, server_default="0")
-
-
-class BankConcept(db.Model):  # type: ignore[name-defined]
-    """A concept of a topic; `position` keeps the order of the file."""
-
-    __tablename__ = "bank_concepts"
-
-    topic: Mapped[str] = mapped_column(ForeignKey("bank_topics.slug"), primary_key=True)
-    name: Mapped[str] = mapped_column(String(100), primary_key=True)
-    subtopic: Mapped[str] = mapped_column(String(64))
-    aliases: Mapped[list[str]] = mapped_column(JsonText)
-    descriptions: Mapped[list[str]] = mapped_column(JsonText)
-    prerequisites: Mapped[list[str]] = mapped_column(JsonText)
-    position: Mapped[int] = mapped_column(Integer)
-
-
-class BankQuestion(db.Model):  # type: ignore[name-defined]
-    """A question of the bank. One that left its file is retired, never deleted: attempts refer to it.
-
-    `edited_at` is set where an administrator changed it by itself, and its file does so no more.
-    """
-
-    __tablename__ = "bank_questions"
-
-    id: Mapped[str] = mapped_column(String(100), primary_key=True)
-    topic: Mapped[str] = mapped_column(ForeignKey("bank_topics.slug"), index=True)
-    subtopic: Mapped[str] = mapped_column(String(64))
-    difficulty: Mapped[str] = mapped_column(String(8))
-    text: Mapped[str] = mapped_column(Text)
-    concepts: Mapped[list[str]] = mapped_column(JsonText)
-    expected_answers: Mapped[list[str]] = mapped_column(JsonText)
-    keywords: Mapped[list[str]] = mapped_column(JsonText)
-    position: Mapped[int] = mapped_column(Integer)
-    retired: Mapped[bool] = mapped_column(default=False)
-    edited_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-
-
-class BankImport(db.Model):  # type: ignore[name-defined]
-    """A change of the question bank; the newest id is the bank's revision, by which processes notice a change."""
-
-    __tablename__ = "bank_imports"
-
-    id: Mapped[int] = mapped_column(_BIG, primary_key=True)
-    at: Mapped[datetime] = mapped_column(UtcDateTime)
-    source: Mapped[str] = mapped_column(String(255))
-    checksum: Mapped[str] = mapped_column(String(64))
-
-
-class ExpectedVector(db.Model):  # type: ignore[name-defined]
-    """What one model made of an expected answer or a description: computed once, shared by all processes."""
-
-    __tablename__ = "expected_vectors"
-
-    fingerprint: Mapped[str] = mapped_column(String(64), primary_key=True)
-    text_key: Mapped[str] = mapped_column(String(64), primary_key=True)
-    vector: Mapped[bytes] = mapped_column(LargeBinary)
-    spans: Mapped[bytes] = mapped_column(LargeBinary)
-    """The vectors of its content words, one after the other."""

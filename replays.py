@@ -9,8 +9,9 @@ from typing import Any
 from adaptive_state import Concepts, CorruptConceptDocument, TopicMastery, replay
 from forecast import LearnerForecast, Prediction, Shared
 from mastery import POLICIES, MasteryPolicy, TopicProgress
-from models import PROGRESS_DEFAULTS, UserMastery
+from models import UserMastery
 from store import LoggedAnswer, Store
+from stored_rows import PROGRESS_DEFAULTS
 
 KEPT_DIFFERENCES = 50
 """Of the differences of many batches."""

@@ -21,11 +21,11 @@ from api.schemas.mastery import (
     TopicListSchema,
     TopicMasterySchema,
 )
-from models import mastery_from
 from question_bank import RESERVED_TOPIC
 from resets import Reset, reset_mastery
 from reviews import NOTHING_FORETOLD
 from store import Shown
+from stored_rows import mastery_from
 
 blueprint = ApiBlueprint("mastery", __name__, url_prefix="/api", description="Progress, mastery, topics, policy")
 

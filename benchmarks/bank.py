@@ -28,12 +28,13 @@ from administration import BankFile, expected_texts
 from api.context import EXTENSION, Services
 from app import create_app
 from bank_formats import Format
+from bank_tables import ExpectedVector
 from benchmarks.served import DATABASES, show_on_each
 from benchmarks.table import Row, ratios, show
 from config import ROOT
 from embeddings import OnnxEncoder, Reading, Spans, make_ready
 from mastery import REFERENCE, Difficulty
-from models import ExpectedVector, db
+from models import db
 from question_bank import Topic, load_topics, parse_topic
 from reading.words import content_places
 from selection import choose_question

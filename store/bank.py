@@ -8,8 +8,8 @@ from typing import Any
 
 from sqlalchemy import Executable, bindparam, delete, func, select, text, update
 
+from bank_tables import BankConcept, BankImport, BankQuestion, BankTopic, ExpectedVector
 from mastery import Difficulty
-from models import BankConcept, BankImport, BankQuestion, BankTopic, ExpectedVector
 from question_bank import Concept, Question, QuestionBank, Topic
 from store.transactions import Inserting, Transactions
 

@@ -4,9 +4,9 @@ from collections.abc import Iterable
 
 from sqlalchemy import select, update
 
+from bank_tables import DebuggingChallenge
 from challenges import Challenge, ChallengeBank, Language
 from mastery import Difficulty
-from models import DebuggingChallenge
 from store.bank import BankShelf
 
 

@@ -10,11 +10,11 @@ from typing import Any
 from sqlalchemy import Executable, bindparam, delete, event, inspect, select, update
 from sqlalchemy.orm import Session, object_session
 
-from counts import UNITS, AccountCount, MasteryCount, in_units, slot_of
+from counts import UNITS, AccountCount, ConceptCount, MasteryCount, SharedForecast, in_units, slot_of
 from database import Base
 from forecast import Evidence, by_part, merge_evidence
 from mastery import POLICIES, MasteryPolicy
-from models import ConceptCount, SharedForecast, User, UserMastery, db, policy_in_force
+from models import User, UserMastery, db, policy_in_force
 from store.transactions import insert_in
 
 CHANGES = "gradus_counts"

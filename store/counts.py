@@ -7,9 +7,9 @@ from typing import Any
 
 from sqlalchemy import BigInteger, ColumnElement, Float, Select, case, cast, delete, func, insert, literal, select, text
 
-from counts import SLOTS, UNITS, AccountCount, CountedPolicy, MasteryCount, in_units, slot_of
+from counts import SLOTS, UNITS, AccountCount, ConceptCount, CountedPolicy, MasteryCount, in_units, slot_of
 from mastery import Level, MasteryPolicy
-from models import ConceptCount, User, UserMastery
+from models import User, UserMastery
 from store.counting import changes_of, policies_counted
 from store.transactions import Transactions
 

@@ -6,7 +6,8 @@ from typing import Any
 
 from sqlalchemy import Delete, delete, or_, select
 
-from models import AuditEvent, BankTopic, IdempotencyKey, User, UserMastery, db
+from bank_tables import BankTopic
+from models import AuditEvent, IdempotencyKey, User, UserMastery, db
 from question_bank import RESERVED_TOPIC
 from store.transactions import Transactions
 

@@ -9,9 +9,9 @@ from typing import Any
 
 from sqlalchemy import Executable, Row, bindparam, delete, event, select
 
-from counts import slot_of
+from counts import SharedForecast, slot_of
 from forecast import Evidence, LearnerForecast, SharedTerms, merge_evidence
-from models import Attempt, Forecast, SharedForecast, UserMastery
+from models import Attempt, Forecast, UserMastery
 from store.counting import changes_of
 from store.transactions import Inserting, Transactions
 

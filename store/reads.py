@@ -11,9 +11,10 @@ from typing import Any
 
 from sqlalchemy import Row, Select, and_, bindparam, select
 
-from models import PROGRESS_DEFAULTS, IdempotencyKey, TokenFamily, User, UserMastery
+from models import IdempotencyKey, TokenFamily, User, UserMastery
 from store.retries import KEPT_FOR, KeptReply
 from store.transactions import Transactions
+from stored_rows import PROGRESS_DEFAULTS
 
 
 class Shown(Enum):

@@ -8,8 +8,9 @@ from typing import Any
 from sqlalchemy import exists, func, or_, select
 
 from adaptive_state import AnswerEvidence
-from models import Attempt, Forecast, User, UserMastery, evidence_from
+from models import Attempt, Forecast, User, UserMastery
 from store.transactions import Transactions
+from stored_rows import evidence_from
 
 _NOTED = (
     Attempt.combined_score,

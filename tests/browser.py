@@ -15,9 +15,10 @@ from adaptive_controller import SessionStatus
 from adaptive_state import AdaptiveInterviewState, AnswerEvidence, TopicMastery
 from app import create_app
 from config import ROOT
+from counts import SharedForecast
 from forecast import Evidence, LearnerForecast, SharedTerms, by_part, merge_evidence, step
 from mastery import REFERENCE
-from models import Attempt, Forecast, InterviewSession, SharedForecast, User, UserMastery, db
+from models import Attempt, Forecast, InterviewSession, User, UserMastery, db
 from question_bank import load_topics
 from store import utc_now
 from tests.conftest import PASSWORD, QUICK_HASHER, settings_for, unavailable

@@ -16,9 +16,9 @@ from typing import Any
 from flask import Flask
 from sqlalchemy import func, select
 
-from counts import MasteryCount
+from counts import ConceptCount, MasteryCount
 from mastery import REFERENCE
-from models import Attempt, ConceptCount, IdempotencyKey, InterviewSession, db
+from models import Attempt, IdempotencyKey, InterviewSession, db
 from replays import verify
 from store import Store
 from tests.conftest import PASSWORD

@@ -12,7 +12,8 @@ import pytest
 from flask import Flask
 
 from api.context import EXTENSION
-from models import Attempt, AuditEvent, BankQuestion, ExpectedVector, User, UserMastery, db
+from bank_tables import BankQuestion, ExpectedVector
+from models import Attempt, AuditEvent, User, UserMastery, db
 from question_bank import QuestionBank, parse_topic
 from store import Store
 from store.forecasts import SHARED_TOGETHER

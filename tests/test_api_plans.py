@@ -5,8 +5,9 @@ from typing import Any
 from flask import Flask
 from sqlalchemy import update
 
+from bank_tables import BankImport, DebuggingChallenge
 from config import ROOT
-from models import AskedQuestion, BankImport, DebuggingChallenge, UserMastery, db
+from models import AskedQuestion, UserMastery, db
 from question_bank import QuestionBank, load_topics
 from store import utc_now
 from tests.conftest import Learner, sign_up

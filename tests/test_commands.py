@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 from flask import Flask
 
+from bank_tables import BankQuestion, ExpectedVector
 from embeddings import KeptReadings
 from mastery import REFERENCE
-from models import BankQuestion, ExpectedVector, User, db
+from models import User, db
 from scoring import Scorer
 from store import Store
 from tests.conftest import PASSWORD

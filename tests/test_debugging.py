@@ -9,11 +9,12 @@ import pytest
 from flask import Flask
 from sqlalchemy import delete, update
 
+from bank_tables import DebuggingChallenge
 from challenges import Challenge, ChallengeBank, Language, load_challenges
 from config import ROOT
 from debugging import MAX_CHALLENGES, choose_challenge, neediest
 from mastery import Difficulty
-from models import Attempt, DebuggingChallenge, UserMastery, db
+from models import Attempt, UserMastery, db
 from question_bank import load_topics
 from store import Store, utc_now
 from tests.conftest import Learner, sign_up

@@ -20,9 +20,10 @@ from flask_migrate import downgrade, upgrade
 from sqlalchemy import inspect, make_url, text
 from sqlalchemy.exc import IntegrityError
 
+from bank_tables import BankConcept, BankQuestion
 from config import ROOT
 from database import SEARCH, is_of_the_models
-from models import Attempt, BankConcept, BankQuestion, db
+from models import Attempt, db
 from store import Store
 from tests.conftest import postgres_url
 

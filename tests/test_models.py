@@ -13,18 +13,9 @@ from sqlalchemy import delete, func, select, text
 from sqlalchemy.exc import IntegrityError, StatementError
 
 from adaptive_state import AnswerEvidence
+from bank_tables import BankImport
 from mastery import GUIDE, ScoreOutOfRange
-from models import (
-    AskedQuestion,
-    Attempt,
-    AuditEvent,
-    BankImport,
-    InterviewSession,
-    TokenFamily,
-    User,
-    UserMastery,
-    db,
-)
+from models import AskedQuestion, Attempt, AuditEvent, InterviewSession, TokenFamily, User, UserMastery, db
 from tests.conftest import sign_up
 
 NOON = datetime(2026, 3, 3, 14, 30, tzinfo=UTC)

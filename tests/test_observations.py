@@ -7,8 +7,9 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, select
 
+from bank_tables import ExpectedVector
 from mastery import GUIDE
-from models import Attempt, ExpectedVector, InterviewSession, UserMastery, db
+from models import Attempt, InterviewSession, UserMastery, db
 from tests.conftest import Learner, sign_up
 from tests.fakes import Clock, WordEncoder
 from tests.test_api_errors import refused

@@ -124,7 +124,7 @@ def test_a_topic_read_reads_its_document_once(app: Flask, learner: Learner, monk
         read.append(text)
         return json.loads(text)
 
-    monkeypatch.setattr("models.json", SimpleNamespace(loads=loads, JSONDecodeError=json.JSONDecodeError))
+    monkeypatch.setattr("stored_rows.json", SimpleNamespace(loads=loads, JSONDecodeError=json.JSONDecodeError))
     assert learner.get("/api/adaptive/mastery/dbms").json["concepts"]
     assert len(read) == 1
 

@@ -4,8 +4,9 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, select
 
+from counts import SharedForecast
 from forecast import LearnerForecast, Shared, SharedTerms, predict, step
-from models import Attempt, Forecast, SharedForecast, db
+from models import Attempt, Forecast, db
 from reviews import OUTLOOK_DAYS
 from store import Store, forecasts, utc_now
 from store.forecasts import SHARED_FOR, SHARED_TOGETHER

@@ -15,10 +15,11 @@ from flask import Flask
 from sqlalchemy import event, func, select, text
 
 import store.bank as bank_shelf
+from bank_tables import BankQuestion, ExpectedVector
 from config import ROOT
 from embeddings import KeptReadings
 from mastery import Difficulty
-from models import BankQuestion, ExpectedVector, InterviewSession, UserMastery, db
+from models import InterviewSession, UserMastery, db
 from question_bank import Concept, Question, QuestionBank, Topic, load_topics
 from store import NotFound, Store
 from tests.conftest import sign_up
