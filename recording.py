@@ -5,7 +5,9 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from adaptive_state import AnswerEvidence
-from forecast import Evidence, LearnerForecast, merge_evidence, part_of, step
+from forecast import step
+from forecast_state import LearnerForecast
+from forecast_terms import Evidence, merge_evidence, part_of
 from mastery import Difficulty, MasteryPolicy, TopicProgress, capped_response_time
 from models import Attempt, UserMastery
 from question_bank import QuestionBank

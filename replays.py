@@ -7,7 +7,7 @@ from math import isclose
 from typing import Any
 
 from adaptive_state import Concepts, CorruptConceptDocument, TopicMastery, replay
-from forecast import LearnerForecast, Prediction, Shared
+from forecast_state import LearnerForecast, Prediction, Shared
 from mastery import POLICIES, MasteryPolicy, TopicProgress
 from models import UserMastery
 from store import LoggedAnswer, Store

@@ -6,15 +6,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from adaptive_state import ConceptMastery, TopicMastery
-from forecast import (
-    REVIEW_BELOW,
-    ConceptForecast,
-    LearnerForecast,
-    SharedTerms,
-    forecast_concept,
-    predict,
-    with_question,
-)
+from forecast import REVIEW_BELOW, ConceptForecast, forecast_concept, predict, with_question
+from forecast_state import LearnerForecast
+from forecast_terms import SharedTerms
 from mastery import Difficulty, MasteryPolicy
 from question_bank import Question, Topic
 

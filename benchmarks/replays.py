@@ -17,7 +17,9 @@ from adaptive_state import AnswerEvidence, TopicMastery
 from app import create_app
 from benchmarks.served import show_on_each
 from benchmarks.table import Row, ratios
-from forecast import LearnerForecast, SharedTerms, step
+from forecast import step
+from forecast_state import LearnerForecast
+from forecast_terms import SharedTerms
 from mastery import REFERENCE, TopicProgress
 from models import Attempt, Forecast, User, UserMastery, db
 from store import Store

@@ -1,6 +1,8 @@
 """Tracing: a log of outcomes streamed through the forecast, each foretold before it is shown."""
 
-from forecast import LearnerForecast, SharedTerms, predict, step
+from forecast import predict, step
+from forecast_state import LearnerForecast
+from forecast_terms import SharedTerms
 
 
 class ForecastPredictor:

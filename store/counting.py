@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session, object_session
 
 from counts import UNITS, AccountCount, ConceptCount, MasteryCount, SharedForecast, in_units, slot_of
 from database import Base
-from forecast import Evidence, by_part, merge_evidence
+from forecast_terms import Evidence, by_part, merge_evidence
 from mastery import POLICIES, MasteryPolicy
 from models import User, UserMastery, db, policy_in_force
 from store.transactions import insert_in

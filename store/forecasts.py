@@ -10,7 +10,8 @@ from typing import Any
 from sqlalchemy import Executable, Row, bindparam, delete, event, select
 
 from counts import SharedForecast, slot_of
-from forecast import Evidence, LearnerForecast, SharedTerms, merge_evidence
+from forecast_state import LearnerForecast
+from forecast_terms import Evidence, SharedTerms, merge_evidence
 from models import Attempt, Forecast, UserMastery
 from store.counting import changes_of
 from store.transactions import Inserting, Transactions

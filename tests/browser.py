@@ -16,7 +16,9 @@ from adaptive_state import AdaptiveInterviewState, AnswerEvidence, TopicMastery
 from app import create_app
 from config import ROOT
 from counts import SharedForecast
-from forecast import Evidence, LearnerForecast, SharedTerms, by_part, merge_evidence, step
+from forecast import step
+from forecast_state import LearnerForecast
+from forecast_terms import Evidence, SharedTerms, by_part, merge_evidence
 from mastery import REFERENCE
 from models import Attempt, Forecast, InterviewSession, User, UserMastery, db
 from question_bank import load_topics

@@ -6,17 +6,9 @@ import random
 import pytest
 
 from benchmarks.tracing import ForecastPredictor
-from forecast import (
-    DAY,
-    REVIEW_BELOW,
-    LearnerForecast,
-    Prediction,
-    Shared,
-    SharedTerms,
-    forecast_concept,
-    predict,
-    step,
-)
+from forecast import REVIEW_BELOW, forecast_concept, predict, step
+from forecast_state import LearnerForecast, Prediction, Shared
+from forecast_terms import DAY, SharedTerms
 
 NOW = 1_772_548_200.0
 

@@ -22,7 +22,9 @@ from adaptive_state import ConceptMastery, TopicMastery
 from api.mastery_views import json_reply, progress_view, topic_view
 from api.schemas.mastery import ProgressSchema, TopicMasterySchema
 from app import create_app
-from forecast import ConceptForecast, LearnerForecast, SharedTerms, forecast_concept, step
+from forecast import ConceptForecast, forecast_concept, step
+from forecast_state import LearnerForecast
+from forecast_terms import SharedTerms
 from mastery import REFERENCE, Difficulty, TopicProgress
 from models import UserMastery, db
 from reviews import TopicForecast

@@ -5,7 +5,9 @@ from flask import Flask
 from sqlalchemy import func, select
 
 from counts import SharedForecast
-from forecast import LearnerForecast, Shared, SharedTerms, predict, step
+from forecast import predict, step
+from forecast_state import LearnerForecast, Shared
+from forecast_terms import SharedTerms
 from models import Attempt, Forecast, db
 from reviews import OUTLOOK_DAYS
 from store import Store, forecasts, utc_now

@@ -9,7 +9,9 @@ from flask import Flask
 
 from api.context import EXTENSION
 from config import ROOT
-from forecast import DAY, LearnerForecast, SharedTerms, step
+from forecast import step
+from forecast_state import LearnerForecast
+from forecast_terms import DAY, SharedTerms
 from mastery import REFERENCE
 from models import InterviewSession, db
 from question_bank import Concept, Question, QuestionBank, Topic, load_topics
