@@ -12,9 +12,10 @@ from accounts import LastAdministrator, Role
 from administration import Administration, BankFile
 from api.context import services
 from bank_formats import format_of
+from bank_lines import BankProblem, InvalidBank
 from embeddings import ModelUnavailable
 from models import User, UserMastery
-from question_bank import RESERVED_TOPIC, BankProblem, InvalidBank
+from question_bank import RESERVED_TOPIC
 from resets import MAX_REASON, MIN_REASON, Reset
 from store import AuditEntry, NotFound
 

@@ -9,16 +9,18 @@ from functools import cached_property
 from accounts import LastAdministrator, Role, login_key
 from bank_formats import READERS, Document, Format
 from bank_gates import ReadTopic
+from bank_lines import BankProblem, InvalidBank
 from bank_updates import TopicUpdate, updated, updated_all
 from counts import UNITS
 from embeddings import KeptReadings, ModelEncoder
 from mastery import MasteryPolicy
 from models import AuditEvent, User, UserMastery
-from question_bank import BankProblem, InvalidBank, Question, QuestionBank, Topic, checked_topic
+from question_bank import Question, QuestionBank, Topic
 from reading.words import content_places
 from resets import Reset, reset_mastery
 from scoring import texts_read
 from store import IMPORTED, AuditEntry, LevelCount, MissedConcept, NotFound, Page, Place, Store, checksum
+from topic_files import checked_topic
 
 ROLE_ACTION = "change_role"
 IMPORT_ACTION = "import_questions"

@@ -13,21 +13,13 @@ from administration import BankFile, expected_texts, keep_readings
 from bank_check import ModelGates
 from bank_formats import Format
 from bank_gates import ReadTopic, length_problems, probe_problems, pure_problems, reach_problems
+from bank_lines import BankProblem, Lines, Where
 from embeddings import ModelEncoder, ModelUnavailable
 from mastery import MasteryPolicy
 from models import AuditEvent
-from question_bank import (
-    BankProblem,
-    Lines,
-    Question,
-    QuestionBank,
-    UnknownQuestion,
-    UnknownTopic,
-    Where,
-    read_edit,
-    topic_document,
-)
+from question_bank import Question, QuestionBank, UnknownQuestion, UnknownTopic
 from store import NotFound, Store, checksum
+from topic_files import read_edit, topic_document
 
 EDIT_ACTION = "edit_question"
 RETIRE_ACTION = "retire_question"

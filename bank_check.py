@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from bank_gates import ReadTopic
+from bank_lines import BankProblem, Where
 from embeddings import KeptReadings, ModelEncoder, NoShelf, Reading, ReadingShelf, Spans, Vectors, reading_key
 from mastery import MasteryPolicy
-from question_bank import BankProblem, Question, Where
+from question_bank import Question
 from reading.words import content_places
 from scoring import AnswerScore, Scorer, answer_places
 

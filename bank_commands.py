@@ -13,11 +13,13 @@ from administration import BankFile
 from api.context import services
 from bank_check import ModelGates
 from bank_gates import ReadTopic, Spelling, pure_problems, repeated_texts, spelling_problems
+from bank_lines import BankProblem, InvalidBank
 from challenge_check import ChallengeGates, ReadChallenge, misspelt_words, plain_problems, repeated_challenges
 from challenges import checked_challenges, holds_challenges, ids_of_questions
 from config import ROOT
 from embeddings import ModelUnavailable
-from question_bank import BankProblem, InvalidBank, Topic, checked_topic
+from question_bank import Topic
+from topic_files import checked_topic
 
 QUESTIONS = ROOT / "questions"
 WORDS = QUESTIONS / "words"

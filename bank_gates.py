@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from bank_lines import BankProblem, Where
 from mastery import Difficulty
-from question_bank import BankProblem, Concept, Question, Topic, Where
+from question_bank import Concept, Question, Topic
 from reading.sentences import sentences_of
 
 SUBTOPICS, CONCEPTS, QUESTIONS_PER_DIFFICULTY = 6, 24, 12

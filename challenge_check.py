@@ -8,10 +8,11 @@ import numpy as np
 
 from bank_check import LEAD, OWN_SCORE, ReadOnce
 from bank_gates import SENTENCE_WORDS, Finder, Spelling, plain_words
+from bank_lines import BankProblem, Where
 from challenges import Challenge, Language
 from embeddings import KeptReadings, ModelEncoder, NoShelf
 from mastery import MasteryPolicy
-from question_bank import BankProblem, Topic, Where
+from question_bank import Topic
 from reading.sentences import sentences_of
 from reading.words import roots_of
 from scoring import AnswerScore, Scorer

@@ -10,19 +10,10 @@ from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate
 
+from bank_lines import InvalidBank, Lines, Where, read_document, read_folder
 from mastery import Difficulty
-from question_bank import (
-    InvalidBank,
-    Lines,
-    ProbeSchema,
-    Question,
-    Topic,
-    Where,
-    filled,
-    read_document,
-    read_folder,
-    text_field,
-)
+from question_bank import Question, Topic
+from topic_files import ProbeSchema, filled, text_field
 
 
 class Language(StrEnum):

@@ -17,6 +17,7 @@ from administration import expected_texts, keep_readings, kept_texts
 from api.context import services
 from backup_commands import backup, restore
 from bank_commands import check
+from bank_lines import InvalidBank
 from challenges import Challenge, load_challenges
 from config import ROOT
 from embeddings import ModelUnavailable, UnusableModel, is_ready, make_ready
@@ -24,8 +25,9 @@ from export_commands import convert, export
 from grading import UnusableGrades, grading_scorer, read_graded, report, scored
 from mastery_commands import mastery
 from models import db
-from question_bank import InvalidBank, Topic, load_topics
+from question_bank import Topic
 from store import checksum
+from topic_files import load_topics
 
 QUESTIONS = ROOT / "questions"
 CHALLENGES = QUESTIONS / "challenges"

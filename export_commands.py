@@ -8,7 +8,9 @@ from flask.cli import with_appcontext
 from admin_commands import bank_files, say_notices
 from api.context import services
 from bank_formats import WRITERS, Format, format_of
-from question_bank import InvalidBank, Topic, UnknownTopic, checked_topic, filed
+from bank_lines import InvalidBank
+from question_bank import Topic, UnknownTopic
+from topic_files import checked_topic, filed
 
 FORMATS = click.Choice([each.value for each in WRITERS])
 OUTPUT = click.Path(dir_okay=False, writable=True, path_type=Path)

@@ -34,8 +34,8 @@ from api.schemas.admin import (
 )
 from api.schemas.pages import PageQuerySchema
 from bank_formats import Format
-from question_bank import TopicFileSchema
 from store import AuditEntry
+from topic_files import TopicFileSchema
 
 blueprint = ApiBlueprint("admin", __name__, url_prefix="/api/admin", description="For administrators")
 

@@ -17,7 +17,7 @@ from api.schemas.bank import (
     QuestionStateSchema,
     WholeQuestionSchema,
 )
-from question_bank import QuestionEditSchema, TopicFileSchema
+from topic_files import QuestionEditSchema, TopicFileSchema
 
 blueprint = ApiBlueprint("bank", __name__, url_prefix="/api/admin", description="The question bank, for administrators")
 

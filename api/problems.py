@@ -19,10 +19,11 @@ from accounts import LastAdministrator, LoginEnded, RoleNeeded, WrongCredentials
 from adaptive_controller import NothingToAsk, QuestionNotOpen
 from adaptive_state import CorruptConceptDocument
 from authoring import Unrestorable
+from bank_lines import InvalidBank
 from database import is_storage_full
 from embeddings import ModelUnavailable
 from mastery import ScoreOutOfRange
-from question_bank import InvalidBank, UnknownTopic
+from question_bank import UnknownTopic
 from store import KeyReused, NotFound, StillRunning, Taken, UnusableKey
 
 log = logging.getLogger(__name__)

@@ -9,7 +9,8 @@ from typing import Any
 
 from bank_formats.documents import Document, PlacedLines
 from bank_formats.values import values_of
-from question_bank import BankProblem, InvalidBank, Topic, Where
+from bank_lines import BankProblem, InvalidBank, Where
+from question_bank import Topic
 
 FIELDS = {
     "topic": ("topic", "title"),

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from question_bank import BankProblem, Lines, Where
+from bank_lines import BankProblem, Lines, Where
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,8 @@ import orjson
 
 from bank_formats.documents import Document
 from bank_formats.values import values_of
-from question_bank import Topic, read_document
+from bank_lines import read_document
+from question_bank import Topic
 
 
 def read(text: str, file: str) -> Document:

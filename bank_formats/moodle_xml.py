@@ -12,7 +12,7 @@ from defusedxml import DefusedXmlException, sax
 from bank_formats.documents import Document
 from bank_formats.markup import Unsayable, plain_text
 from bank_formats.platforms import Placed, PlatformQuestion, PlatformReader, categories, expected
-from question_bank import BankProblem, InvalidBank
+from bank_lines import BankProblem, InvalidBank
 
 PLAIN = ("plain_text", "markdown")
 """Formats of a text in which a tag is no tag."""

@@ -10,8 +10,8 @@ from pathlib import PurePath
 from typing import Any
 
 from bank_formats.documents import Document, PlacedLines
+from bank_lines import BankProblem, InvalidBank, Where
 from mastery import Difficulty
-from question_bank import BankProblem, InvalidBank, Where
 
 DEFAULT_DIFFICULTY = Difficulty.MEDIUM
 DEFAULT_SUBTOPIC = "general"

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from question_bank import Concept, Question, Topic, filed
+from question_bank import Concept, Question, Topic
+from topic_files import filed
 
 
 def values_of(topic: Topic) -> dict[str, Any]:

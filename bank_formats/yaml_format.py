@@ -6,7 +6,8 @@ import yaml
 
 from bank_formats.documents import Document
 from bank_formats.values import values_of
-from question_bank import Topic, read_document
+from bank_lines import read_document
+from question_bank import Topic
 
 WIDTH = 120
 

@@ -35,11 +35,12 @@ from config import ROOT
 from embeddings import OnnxEncoder, Reading, Spans, make_ready
 from mastery import REFERENCE, Difficulty
 from models import db
-from question_bank import Topic, load_topics, parse_topic
+from question_bank import Topic
 from reading.words import content_places
 from selection import choose_question
 from store import Store, utc_now
 from tests.conftest import fill, settings_for, sign_up
+from topic_files import load_topics, parse_topic
 
 TOPICS, QUESTIONS, CONCEPTS, SUBTOPICS = 50, 1_000, 24, 6
 ANSWER_WORDS = 50

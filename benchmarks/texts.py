@@ -7,10 +7,11 @@ from functools import cache
 
 from config import ROOT
 from embeddings import Encoder
-from question_bank import Question, Topic, load_topics
+from question_bank import Question, Topic
 from reading.sentences import sentences_of
 from reading.words import content_places
 from tests.typed import QUALITIES, typed_answers
+from topic_files import load_topics
 
 
 @dataclass(frozen=True)

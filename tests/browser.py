@@ -21,11 +21,11 @@ from forecast_state import LearnerForecast
 from forecast_terms import Evidence, SharedTerms, by_part, merge_evidence
 from mastery import REFERENCE
 from models import Attempt, Forecast, InterviewSession, User, UserMastery, db
-from question_bank import load_topics
 from store import utc_now
 from tests.conftest import PASSWORD, QUICK_HASHER, settings_for, unavailable
 from tests.fakes import WordEncoder
 from tests.service import Service
+from topic_files import load_topics
 
 ARGUMENTS = (
     "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"

@@ -29,10 +29,10 @@ from config import ROOT, Settings
 from logs import logging_settings
 from mastery import REFERENCE, MasteryPolicy
 from models import db
-from question_bank import load_topics
 from store import Store, utc_now
 from tests.fakes import Clock, WordEncoder
 from tests.service import WITHOUT_MODEL, prepare
+from topic_files import load_topics
 
 # Two processes that compute with two threads each on two cores hinder one another.
 os.environ.setdefault("OMP_NUM_THREADS", "1")

@@ -11,7 +11,8 @@ from adaptive_state import AnswerEvidence, ConceptMastery, TopicMastery, replay
 from api.schemas.fields import HISTORY_TYPES
 from config import ROOT
 from mastery import GUIDE, REFERENCE, Difficulty, MasteryPolicy, TopicProgress
-from question_bank import Concept, Question, QuestionBank, Topic, load_topics
+from question_bank import Concept, Question, QuestionBank, Topic
+from topic_files import load_topics
 
 NOW = 1_770_000_000.0
 EASY, MEDIUM, HARD = Difficulty.EASY, Difficulty.MEDIUM, Difficulty.HARD

@@ -16,11 +16,11 @@ from werkzeug.test import TestResponse
 from accounts import LastAdministrator, Role
 from administration import Administration, BankFile
 from api.context import EXTENSION
+from bank_lines import InvalidBank
 from bank_tables import BankImport, ExpectedVector
 from counts import ConceptCount
 from mastery import GUIDE, REFERENCE, MasteryPolicy
 from models import AuditEvent, User, UserMastery, db
-from question_bank import InvalidBank
 from resets import MAX_NOTICES, notices, reset_mastery
 from store import Store
 from tests.conftest import PASSWORD, Learner, sign_up

@@ -14,12 +14,13 @@ from flask import Flask
 from api.context import EXTENSION
 from bank_tables import BankQuestion, ExpectedVector
 from models import Attempt, AuditEvent, User, UserMastery, db
-from question_bank import QuestionBank, parse_topic
+from question_bank import QuestionBank
 from store import Store
 from store.forecasts import SHARED_TOGETHER
 from tests.conftest import Learner, sign_up
 from tests.fakes import Clock, WordEncoder
 from tests.test_commands import CHESS, DESCRIPTIONS, run
+from topic_files import parse_topic
 
 REASON = "The questions were wrong."
 

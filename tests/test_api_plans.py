@@ -8,11 +8,12 @@ from sqlalchemy import update
 from bank_tables import BankImport, DebuggingChallenge
 from config import ROOT
 from models import AskedQuestion, UserMastery, db
-from question_bank import QuestionBank, load_topics
+from question_bank import QuestionBank
 from store import utc_now
 from tests.conftest import Learner, sign_up
 from tests.fakes import Clock
 from tests.test_api_errors import refused
+from topic_files import load_topics
 
 PATH = "/api/profile/action_plans"
 PLAN_FIELDS = {

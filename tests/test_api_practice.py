@@ -6,10 +6,11 @@ import pytest
 from flask import Flask
 
 from config import ROOT
-from question_bank import QuestionBank, load_topics
+from question_bank import QuestionBank
 from tests.conftest import Learner, sign_up
 from tests.fakes import Clock, WordEncoder
 from tests.test_api_errors import refused
+from topic_files import load_topics
 
 QUESTION_FIELDS = {"id", "topic", "subtopic", "text", "difficulty", "concepts_count", "asked_at"}
 ATTEMPT_FIELDS = {

@@ -8,10 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bank_formats import READERS, WRITERS, Format, format_of
+from bank_lines import InvalidBank
 from config import ROOT
 from mastery import Difficulty
-from question_bank import Concept, InvalidBank, Question, Topic, checked_topic, parse_topic
-from tests.test_question_bank import GOOD
+from question_bank import Concept, Question, Topic
+from tests.test_topic_files import GOOD
+from topic_files import checked_topic, parse_topic
 
 DELIVERED = sorted((ROOT / "questions").glob("*.yaml"))
 WRITTEN = list(WRITERS)

@@ -13,10 +13,11 @@ from bank_gates import (
     size_problems,
     spelling_problems,
 )
+from bank_lines import BankProblem
 from mastery import REFERENCE
-from question_bank import BankProblem, read_topic
 from tests.fakes import WordEncoder
-from tests.test_question_bank import GOOD, changed
+from tests.test_topic_files import GOOD, changed
+from topic_files import read_topic
 
 
 def read(text: str = GOOD) -> ReadTopic:

@@ -5,9 +5,11 @@ from datetime import UTC, datetime
 
 import orjson
 
+from bank_lines import read_document
 from bank_updates import updated, updated_all
 from mastery import Difficulty
-from question_bank import Concept, Question, QuestionBank, Topic, checked_topic, read_document, topic_document
+from question_bank import Concept, Question, QuestionBank, Topic
+from topic_files import checked_topic, topic_document
 
 NOON = datetime(2026, 3, 3, 12, tzinfo=UTC)
 

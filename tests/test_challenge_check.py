@@ -10,6 +10,7 @@ import pytest
 from flask import Flask
 
 from bank_commands import WORDS, spelling
+from bank_lines import BankProblem, read_document
 from challenge_check import (
     ChallengeGates,
     ReadChallenge,
@@ -21,10 +22,10 @@ from challenge_check import (
 from challenges import checked_challenges
 from config import ROOT
 from mastery import REFERENCE
-from question_bank import BankProblem, load_topics, read_document
 from tests.fakes import WordEncoder
 from tests.test_challenges import GAMES, GOOD
 from tests.test_commands import run
+from topic_files import load_topics
 
 QUESTIONS = ROOT / "questions"
 EXPLANATION = (

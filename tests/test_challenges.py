@@ -14,15 +14,17 @@ import pytest
 import yaml
 from flask import Flask
 
+from bank_lines import InvalidBank
 from challenges import Challenge, ChallengeBank, Language, UnknownChallenge, load_challenges
 from config import ROOT
 from mastery import Difficulty
-from question_bank import Concept, InvalidBank, Question, Topic, load_topics
+from question_bank import Concept, Question, Topic
 from reading.key_terms import key_terms
 from reading.words import roots_of
 from store import Store
 from tests.fakes import WordEncoder
 from tests.test_questions import is_named
+from topic_files import load_topics
 
 TOPICS = {topic.slug: topic for topic in load_topics(ROOT / "questions")}
 CHALLENGES = load_challenges(ROOT / "questions" / "challenges", TOPICS.values())

@@ -15,11 +15,11 @@ from config import ROOT
 from debugging import MAX_CHALLENGES, choose_challenge, neediest
 from mastery import Difficulty
 from models import Attempt, UserMastery, db
-from question_bank import load_topics
 from store import Store, utc_now
 from tests.conftest import Learner, sign_up
 from tests.fakes import Clock, WordEncoder
 from tests.test_api_errors import refused
+from topic_files import load_topics
 
 SESSIONS = "/api/debugging/sessions"
 HISTORY = "/api/profile/debugging_history"

@@ -38,11 +38,11 @@ from embeddings.local import LocalEncoder
 from embeddings.passages import SPECIAL_TOKENS, passages_of
 from embeddings.torch_model import BATCH, TorchModel
 from mastery import REFERENCE
-from question_bank import load_topics
 from reading.sentences import sentences_of
 from reading.words import content_places
 from scoring import Scorer
 from tests.fakes import WordEncoder
+from topic_files import load_topics
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer

@@ -9,9 +9,10 @@ import pytest
 import yaml
 
 from config import ROOT
-from question_bank import Question, load_topics
+from question_bank import Question
 from reading.flags import HANDED_BACK, NO_ANSWER, WORD_LIST, Flag, Meant, flags_on
 from reading.words import content_of, words_in
+from topic_files import load_topics
 
 QUESTION = "What is a deadlock between two transactions, and how does a database resolve it?"
 EXPECTED = (

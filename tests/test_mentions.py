@@ -9,12 +9,13 @@ import yaml
 
 from config import ROOT
 from embeddings import Encoder, KeptReadings, NoShelf, OnnxEncoder, Reading, Spans, TorchEncoder, make_ready
-from question_bank import Concept, load_topics
+from question_bank import Concept
 from reading.key_terms import ReadText, Vectors
 from reading.mentions import ENOUGH_CONTEXT, Mentions
 from reading.nearness import ALONE, IN_CONTEXT, Nearness
 from reading.words import content_of, content_places, roots_of, words_in
 from tests.fakes import WordEncoder
+from topic_files import load_topics
 
 
 def read(answer: str, vectors: Vectors | None = None) -> ReadText:

@@ -11,11 +11,11 @@ from config import ROOT
 from embeddings import OnnxEncoder, make_ready
 from embeddings.remote import RemoteEncoder
 from embeddings.server import ModelServer
-from question_bank import load_topics
 from reading.words import content_places
 from tests.conftest import PASSWORD, unavailable
 from tests.model_server import RealServer, real_server, server_python
 from tests.service import Reply, Service, running
+from topic_files import load_topics
 
 
 @pytest.fixture(scope="module")

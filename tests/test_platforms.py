@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from bank_formats import READERS, Document, Format
 from bank_formats.markup import Unsayable, plain_text
 from bank_formats.platforms import categories, slug
-from question_bank import Concept, InvalidBank, Topic, checked_topic
+from bank_lines import InvalidBank
+from question_bank import Concept, Topic
+from topic_files import checked_topic
 
 MOODLE = """\
 <?xml version="1.0" encoding="UTF-8"?>

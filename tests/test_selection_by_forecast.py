@@ -14,10 +14,11 @@ from forecast_state import LearnerForecast
 from forecast_terms import DAY, SharedTerms
 from mastery import REFERENCE
 from models import InterviewSession, db
-from question_bank import Concept, Question, QuestionBank, Topic, load_topics
+from question_bank import Concept, Question, QuestionBank, Topic
 from selection import Selection, SelectionRule, choose_by_forecast, needs
 from tests.conftest import Learner, sign_up
 from tests.test_selection import NOW, question
+from topic_files import load_topics
 
 
 def topic_of(*questions: Question, prerequisites: Mapping[str, str] | None = None) -> Topic:

@@ -20,10 +20,11 @@ from config import ROOT
 from embeddings import KeptReadings
 from mastery import Difficulty
 from models import InterviewSession, UserMastery, db
-from question_bank import Concept, Question, QuestionBank, Topic, load_topics
+from question_bank import Concept, Question, QuestionBank, Topic
 from store import NotFound, Store
 from tests.conftest import sign_up
 from tests.fakes import WordEncoder
+from topic_files import load_topics
 
 T = TypeVar("T")
 

@@ -5,8 +5,9 @@ from functools import cache
 import yaml
 
 from config import ROOT
-from question_bank import Topic, load_topics
+from question_bank import Topic
 from reading.sentences import sentences_of
+from topic_files import load_topics
 
 QUALITIES = ("good", "middling", "poor")
 BESIDE_THE_POINT = "It depends on the system, but usually it is faster that way and easier to maintain."

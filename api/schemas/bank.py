@@ -5,7 +5,7 @@ from typing import Any
 from marshmallow import Schema, ValidationError, fields, post_dump, validate
 
 from api.schemas.fields import DIFFICULTIES, MAX_TOPIC_CHARACTERS, UtcTime, Words, names
-from question_bank import SLUG
+from topic_files import SLUG
 
 PLACE = "^([a-z0-9]+(?:[_-][a-z0-9]+)*)?$"
 """The id of the last question of a page; an empty one counts as none."""
