@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,6 +71,7 @@ class YamlLines(Lines):
     def __init__(self, file: str, root: yaml.Node) -> None:
         super().__init__(file)
         self.root = root
+        self._values: dict[int, Mapping[str, tuple[int, yaml.Node]]] = {}
 
     def ambiguities(self) -> Iterator[BankProblem]:
         """Keys that stand twice in one mapping (YAML would silently keep the last), and YAML references.
@@ -107,16 +108,19 @@ class YamlLines(Lines):
             line, node = found
         return line + 1
 
-    @staticmethod
-    def _child(node: yaml.Node, step: str | int) -> tuple[int, yaml.Node] | None:
+    def _child(self, node: yaml.Node, step: str | int) -> tuple[int, yaml.Node] | None:
         if isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
             child = node.value[step]
             return child.start_mark.line, child
         if isinstance(node, yaml.MappingNode):
-            for key, value in node.value:
-                if key.value == str(step):
-                    return key.start_mark.line, value
+            return self._values_of(node).get(str(step))
         return None
+
+    def _values_of(self, node: yaml.MappingNode) -> Mapping[str, tuple[int, yaml.Node]]:
+        """The values of a mapping, each with the line of its key: kept, because every key may be asked for."""
+        if id(node) not in self._values:
+            self._values[id(node)] = {key.value: (key.start_mark.line, value) for key, value in node.value}
+        return self._values[id(node)]
 
 
 def read_document(text: str, file: str, *, is_json: bool = False) -> tuple[Lines, Any]:

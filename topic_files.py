@@ -268,30 +268,63 @@ def _ambiguous_names(concepts: list[dict[str, Any]]) -> Iterator[tuple[Where, st
 
 def _unfit_prerequisites(concepts: list[dict[str, Any]]) -> Iterator[tuple[Where, str]]:
     """Prerequisites that are no concept of the topic, the concept itself, named twice, or that end where they began."""
-    before = {concept["name"]: concept["prerequisites"] for concept in concepts}
+    before: dict[str, list[str]] = {}
+    for concept in concepts:
+        before.setdefault(concept["name"], []).extend(concept["prerequisites"])
+    component = strong_components(before)
     for i, concept in enumerate(concepts):
+        seen: set[str] = set()
         for j, name in enumerate(concept["prerequisites"]):
             path = ("concepts", i, "prerequisites", j)
             if name not in before:
                 yield path, f"The prerequisite {name!r} is not listed under concepts."
             elif name == concept["name"]:
                 yield path, f"The concept {name!r} cannot be its own prerequisite."
-            elif name in concept["prerequisites"][:j]:
+            elif name in seen:
                 yield path, f"The prerequisite {name!r} stands twice in this concept."
-            elif concept["name"] in _all_before(name, before):
+            elif component[name] == component[concept["name"]]:
                 yield path, f"The concepts {name!r} and {concept['name']!r} each come before the other."
+            seen.add(name)
 
 
-def _all_before(name: str, before: Mapping[str, Iterable[str]]) -> set[str]:
-    """The prerequisites of a concept, theirs, and so on."""
-    found: set[str] = set()
-    waiting = [name]
-    while waiting:
-        for earlier in before.get(waiting.pop(), ()):
-            if earlier not in found:
-                found.add(earlier)
-                waiting.append(earlier)
+def strong_components(before: Mapping[str, Iterable[str]]) -> dict[str, str]:
+    """Of each concept the one that stands for its strongly connected component: concepts that, over any number of
+    steps, each come before the other. A concept with which that is so of no other stands for itself.
+
+    `before` are the prerequisites by concept; what is no concept is passed over. Kosaraju's algorithm, which goes
+    through the prerequisites twice, however long their chains are.
+    """
+    after: dict[str, list[str]] = {name: [] for name in before}
+    for name, prerequisites in before.items():
+        for earlier in prerequisites:
+            if earlier in after:
+                after[earlier].append(name)
+    found: dict[str, str] = {}
+    for first in reversed(_postorder(before)):
+        waiting = [first]
+        while waiting:
+            name = waiting.pop()
+            if name not in found:
+                found[name] = first
+                waiting.extend(after[name])
     return found
+
+
+def _postorder(before: Mapping[str, Iterable[str]]) -> list[str]:
+    """The concepts, depth first, each after the prerequisites that were not there before it."""
+    ordered: list[str] = []
+    seen: set[str] = set()
+    for last in before:
+        waiting = [(last, False)]
+        while waiting:
+            name, is_done = waiting.pop()
+            if is_done:
+                ordered.append(name)
+            elif name in before and name not in seen:
+                seen.add(name)
+                waiting.append((name, True))
+                waiting.extend((earlier, False) for earlier in before[name])
+    return ordered
 
 
 def _unfit_questions(data: dict[str, Any]) -> Iterator[tuple[Where, str]]:

@@ -1,16 +1,21 @@
 """A bank file is read whole or refused with everything that is wrong with it, each with its file and line."""
 
 import json
+from collections import Counter
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bank_lines import InvalidBank
 from mastery import Difficulty
 from question_bank import Concept, Question, Topic
-from topic_files import MAX_DESCRIPTION, load_topics, parse_topic
+from tests.test_bank_lines import Watched
+from topic_files import MAX_DESCRIPTION, load_topics, parse_topic, strong_components
 
 GOOD = """\
 topic: databases
@@ -126,6 +131,63 @@ def test_prerequisites_do_not_end_where_they_began() -> None:
         "databases.yaml:6: The concepts 'Isolation level' and 'Deadlock' each come before the other.",
         "databases.yaml:9: The concepts 'Deadlock' and 'Isolation level' each come before the other.",
     ]
+
+
+def prerequisites_of(names: list[list[str]]) -> str:
+    """A file as JSON whose concepts, c0 and on, have these prerequisites."""
+    concepts = [{"name": f"c{i}", "subtopic": "storage", "prerequisites": earlier} for i, earlier in enumerate(names)]
+    questions = [
+        {
+            "id": f"probe-c{i}",
+            "subtopic": "storage",
+            "difficulty": "easy",
+            "text": "What is it?",
+            "concepts": [f"c{i}"],
+            "expected_answers": ["A concept."],
+        }
+        for i in range(len(names))
+    ]
+    return json.dumps({"topic": "databases", "title": "Databases", "concepts": concepts, "questions": questions})
+
+
+def test_a_long_chain_of_prerequisites_is_accepted_and_a_closed_one_refused_at_each_link() -> None:
+    chain = [[f"c{i + 1}"] for i in range(1_000)]
+    assert len(parse_topic(prerequisites_of([*chain, []]), "long.json", is_json=True).concepts) == 1_001
+    with pytest.raises(InvalidBank) as refusal:
+        parse_topic(prerequisites_of([*chain, ["c0", "c1000", "c0", "c1001"]]), "long.json", is_json=True)
+    assert Counter(problem.message for problem in refusal.value.problems) == Counter(
+        [
+            *(f"The concepts 'c{i + 1}' and 'c{i}' each come before the other." for i in range(1_000)),
+            "The concepts 'c0' and 'c1000' each come before the other.",
+            "The concept 'c1000' cannot be its own prerequisite.",
+            "The prerequisite 'c0' stands twice in this concept.",
+            "The prerequisite 'c1001' is not listed under concepts.",
+        ]
+    )
+
+
+def reached(name: str, before: dict[str, list[str]]) -> set[str]:
+    """What comes before a concept over any number of steps, found step by step."""
+    found = {name}
+    while more := {earlier for known in found for earlier in before.get(known, ())} - found:
+        found |= more
+    return found
+
+
+@settings(max_examples=200, derandomize=True, deadline=None)
+@given(st.dictionaries(st.sampled_from("abcdefg"), st.lists(st.sampled_from("abcdefgh"), max_size=4)))
+def test_concepts_share_a_component_where_each_comes_before_the_other(before: dict[str, list[str]]) -> None:
+    component = strong_components(before)
+    assert component.keys() == before.keys()
+    for one, other in product(before, before):
+        both = one in reached(other, before) and other in reached(one, before)
+        assert (component[one] == component[other]) == both
+
+
+def test_prerequisites_are_gone_through_twice_however_long_their_chains_are() -> None:
+    before = {f"c{i}": Watched([f"c{(i + 1) % 500}"]) for i in range(500)}
+    assert set(strong_components(before).values()) == {"c0"}
+    assert {prerequisites.passes for prerequisites in before.values()} == {2}
 
 
 @pytest.mark.parametrize("slug", ["databases", "operating_systems", "c-2", "7"])
