@@ -13,11 +13,11 @@ from app import create_app
 from benchmarks.served import show_on_each
 from benchmarks.table import Row
 from mastery import REFERENCE
-from models import User, db
+from models import db
 from scoring import Scorer
 from store import Store, utc_now
 from tests.conftest import fill, settings_for
-from tests.fakes import ToldScorer, WordEncoder
+from tests.fakes import ToldScorer, WordEncoder, learner_in
 
 ROUNDS = 5
 ANSWERS, TURNS = 40, 10
@@ -56,17 +56,7 @@ class _Practice:
         self._controller = AdaptiveInterviewController(
             store=store, scorer=cast(Scorer, self._scorer), policy=REFERENCE, clock=utc_now
         )
-        user = User(
-            username="bench",
-            username_key="bench",
-            email="bench@example.org",
-            password_hash="-",  # noqa: S106 - nobody signs in
-            role="learner",
-            created_at=utc_now(),
-        )
-        with store.transaction():
-            store.add_user(user)
-        self._user_id, self._given = user.id, 0
+        self._user_id, self._given = learner_in(store, "bench", at=utc_now()), 0
         self._session_id, self._question_id = 0, ""
 
     def answer(self, answers: int) -> tuple[list[float], list[float]]:

@@ -26,13 +26,13 @@ from app import create_app
 from benchmarks.worlds import WORLDS, Prerequisites, World, synthetic_topic
 from forecast import forecast_concept
 from mastery import REFERENCE
-from models import User, UserMastery, db
+from models import UserMastery, db
 from question_bank import Concept, QuestionBank, Topic
 from scoring import AnswerScore, Scorer
 from selection import SURELY_KNOWN, Selection, SelectionRule
 from store import Store
 from tests.conftest import settings_for
-from tests.fakes import Clock, WordEncoder
+from tests.fakes import Clock, WordEncoder, learner_in
 
 SHARE_KNOWN = 0.8
 MOST_QUESTIONS = 200
@@ -183,7 +183,7 @@ def simulate(world: Callable[[random.Random], World], policy: str, learners: int
 
 
 def _practise(controller: AdaptiveInterviewController, store: Store, world: World, clock: Clock, number: int) -> Course:
-    course, user_id = Course(), _learner(store, number, clock)
+    course, user_id = Course(), learner_in(store, f"learner-{number}", at=clock())
     while len(course.known) < MOST_QUESTIONS:
         session, question = controller.start(
             user_id, session_type="technical", topics=["simulated"], max_questions=QUESTIONS_PER_DAY, max_minutes=180
@@ -202,21 +202,6 @@ def _practise(controller: AdaptiveInterviewController, store: Store, world: Worl
         clock.advance(timedelta(days=1).total_seconds())
         world.sleep()
     return course
-
-
-def _learner(store: Store, number: int, clock: Clock) -> int:
-    name = f"learner-{number}"
-    user = User(
-        username=name,
-        username_key=name,
-        email=f"{name}@example.com",
-        password_hash="",
-        role="learner",
-        created_at=clock(),
-    )
-    with store.transaction():
-        store.add_user(user)
-    return user.id
 
 
 def _note(course: Course, world: World, mentioned: Sequence[str], missed: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""Stand-ins that tests hand in: a clock that is set, an encoder without a model, a scorer that is told its scores."""
+"""Stand-ins that tests hand in: a set clock, an encoder without a model, a scorer that is told its scores, learners."""
 
 import hashlib
 from collections.abc import Sequence
@@ -6,10 +6,13 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
+from accounts import Role
 from embeddings import ModelUnavailable, Reading, Spans, Vectors
+from models import User
 from question_bank import Concept
 from reading.words import root_of, words_of
 from scoring import AnswerScore
+from store import Store
 
 
 class Clock:
@@ -23,6 +26,20 @@ class Clock:
 
     def advance(self, seconds: float) -> None:
         self.now += timedelta(seconds=seconds)
+
+
+def learner_in(store: Store, name: str, *, at: datetime) -> int:
+    """The id of a new learner, as whom nobody can sign in."""
+    user = User(
+        username=name,
+        username_key=name,
+        email=f"{name}@example.com",
+        password_hash="",
+        role=Role.LEARNER,
+        created_at=at,
+    )
+    with store.transaction():
+        return store.add_user(user).id
 
 
 class WordEncoder:

@@ -11,11 +11,11 @@ from sqlalchemy import delete
 from adaptive_controller import Action, AdaptiveInterviewController, NothingToAsk, QuestionNotOpen
 from api.context import EXTENSION, Services
 from mastery import GUIDE, REFERENCE, MasteryPolicy
-from models import AskedQuestion, InterviewSession, User, UserMastery, db
+from models import AskedQuestion, InterviewSession, UserMastery, db
 from question_bank import UnknownTopic
 from scoring import Scorer
 from store import NotFound, Store
-from tests.fakes import Clock, ToldScorer
+from tests.fakes import Clock, ToldScorer, learner_in
 
 GOOD, FAIR, POOR = (0.9, 0.9), (0.5, 0.5), (0.1, 0.1)
 
@@ -55,18 +55,8 @@ class Practice:
 
 def practice_in(app: Flask, clock: Clock, policy: MasteryPolicy = REFERENCE) -> Practice:
     store, scorer = Store(), ToldScorer()
-    user = User(
-        username="ada",
-        username_key="ada",
-        email="ada@example.com",
-        password_hash="",
-        role="learner",
-        created_at=clock(),
-    )
-    with store.transaction():
-        store.add_user(user)
     controller = AdaptiveInterviewController(store=store, scorer=cast(Scorer, scorer), policy=policy, clock=clock)
-    return Practice(controller, scorer, store, clock, user.id)
+    return Practice(controller, scorer, store, clock, learner_in(store, "ada", at=clock()))
 
 
 @pytest.fixture
