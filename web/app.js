@@ -143,7 +143,7 @@ function nextTheme() {
 const keysAreOn = () => kept.get("keys") !== "off";
 
 function help() {
-	if (document.querySelector("dialog")) return;
+	if (document.querySelector("dialog[open]")) return;
 	const line = (keys, what) => h("div", h("dt", keys.map((key) => h("kbd", key))), h("dd", what));
 	const box = h("input", { type: "checkbox", checked: keysAreOn(), onchange: () => kept.set("keys", box.checked ? null : "off") });
 	dialog(
@@ -167,7 +167,7 @@ function onKey(event) {
 	const typing = event.target.closest?.("input, textarea, select, [contenteditable]");
 	if (typing || event.ctrlKey || event.metaKey || event.altKey || !keysAreOn()) return;
 	if (event.key === "?") return event.preventDefault(), help();
-	if (document.querySelector("dialog")) return;
+	if (document.querySelector("dialog[open]")) return;
 	if (Date.now() < waitingForPlace) {
 		waitingForPlace = 0;
 		const found = navigation().find(([, , key]) => key === event.key);
