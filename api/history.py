@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 
 from flask import request
 
-from api.context import learner, services
+from api.context import learner, services, storable
 from api.cursors import to_cursor
 from api.http import ApiBlueprint
 from api.practice import session_view
@@ -108,7 +108,7 @@ def recent(query: dict[str, Any]) -> dict[str, Any]:
 def answers(query: dict[str, Any], topic: str) -> Any:
     """The answers to one topic with what was found and missed, newest first."""
     page = services().store.learning_curve(
-        learner().id, limit=query["limit"], topic=topic.replace("\x00", ""), after=query["cursor"], newest_first=True
+        learner().id, limit=query["limit"], topic=storable(topic), after=query["cursor"], newest_first=True
     )
     cursor = to_cursor(page.next_place)
     return {"answers": page.attempts, "next_cursor": cursor}, 200, next_link(cursor)

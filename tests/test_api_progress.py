@@ -135,6 +135,13 @@ def test_an_unknown_topic_is_all_zeros(any_app: Flask, topic: str) -> None:
     assert view["mastery"]["level"] == "beginner"
 
 
+@pytest.mark.parametrize("topic", ["alchemy", "%00", "db%00ms", "dbms%00"])
+def test_an_unknown_topic_has_no_answers(any_app: Flask, topic: str) -> None:
+    learner = sign_up(any_app)
+    practised(learner, "dbms")
+    assert learner.get(f"/api/adaptive/mastery/{topic}/answers").json == {"answers": [], "next_cursor": None}
+
+
 def test_an_older_concept_document_still_loads(learner: Learner, app: Flask) -> None:
     with app.app_context():
         row = UserMastery(user_id=learner.id, topic="dbms")
