@@ -9,7 +9,7 @@ from functools import cached_property
 from accounts import LastAdministrator, Role, login_key
 from bank_formats import READERS, Document, Format
 from bank_gates import ReadTopic
-from bank_lines import BankProblem, InvalidBank
+from bank_lines import PROBLEMS_TOLD, BankProblem, InvalidBank
 from bank_updates import TopicUpdate, updated, updated_all
 from counts import UNITS
 from embeddings import KeptReadings, ModelEncoder
@@ -25,8 +25,6 @@ from topic_files import checked_topic
 ROLE_ACTION = "change_role"
 IMPORT_ACTION = "import_questions"
 MISSED_CONCEPTS_SHOWN = 5
-MAX_WARNINGS = 1_000
-"""Of a file: a mebibyte can lack a quarter of a million things."""
 
 
 Batches = Callable[[Sequence[str]], Iterable[Sequence[str]]]
@@ -342,10 +340,10 @@ def _read(
 
 def _bounded(warnings: Sequence[BankProblem]) -> tuple[BankProblem, ...]:
     """The first warnings, and how many more there are."""
-    if len(warnings) <= MAX_WARNINGS:
+    if len(warnings) <= PROBLEMS_TOLD:
         return tuple(warnings)
-    rest = f"There are {len(warnings) - MAX_WARNINGS} more warnings."
-    return (*warnings[:MAX_WARNINGS], BankProblem(warnings[0].file, 0, rest))
+    rest = f"There are {len(warnings) - PROBLEMS_TOLD} more warnings."
+    return (*warnings[:PROBLEMS_TOLD], BankProblem(warnings[0].file, 0, rest))
 
 
 def _lost(topic: Topic, bank: QuestionBank) -> int:

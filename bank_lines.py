@@ -17,6 +17,9 @@ Where = tuple[str | int, ...]
 """The way to a value: keys and indices from the root of the document."""
 
 MAX_DEPTH = 10
+PROBLEMS_TOLD = 1_000
+"""Problems of a file that are told, and warnings: nobody reads more, and a mebibyte can hold half a million."""
+
 JSON_ESCAPE = re.compile(r"\\(u[dD][89a-fA-F][0-9a-fA-F]{2}|.)")
 UNLIKE_YAML = re.compile(r"[^\n\r -~\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
 

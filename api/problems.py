@@ -19,7 +19,7 @@ from accounts import LastAdministrator, LoginEnded, RoleNeeded, WrongCredentials
 from adaptive_controller import NothingToAsk, QuestionNotOpen
 from adaptive_state import CorruptConceptDocument
 from authoring import Unrestorable
-from bank_lines import InvalidBank
+from bank_lines import PROBLEMS_TOLD, InvalidBank
 from database import is_storage_full
 from embeddings import ModelUnavailable
 from mastery import ScoreOutOfRange
@@ -32,8 +32,6 @@ PROBLEM_TYPE = "application/problem+json"
 DATABASE_RETRY_SECONDS = 5
 STORAGE_RETRY_SECONDS = 60
 LIMIT_RETRY_SECONDS = 60
-PROBLEMS_TOLD = 1_000
-"""Of a bank file: nobody reads more, and a mebibyte can hold half a million."""
 
 LIMITER = "gradus.limiter"
 """Where the application keeps its limiter: its views know it by weak reference only."""

@@ -11,8 +11,9 @@ import orjson
 from sqlalchemy import BindParameter, Select, Text, and_, bindparam, func, null, select, type_coerce, union_all
 
 from adaptive_state import AdaptiveInterviewState
-from forecast import LearnerForecast
-from models import Attempt, BankImport, Forecast, InterviewSession, UserMastery
+from bank_tables import BankImport
+from forecast_state import LearnerForecast
+from models import Attempt, Forecast, InterviewSession, UserMastery
 from store.practice import is_of_kind
 from store.transactions import Transactions, found
 

@@ -1,6 +1,7 @@
 """What administrators do, over HTTP and in the domain, on both databases."""
 
 import json
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -901,6 +902,14 @@ def test_of_very_many_problems_the_first_are_told_and_the_number_of_all(app: Fla
     reply = send(sign_up_admin(app), "kind\n" + "x\n" * 2_000, "text/csv")
     assert (reply.status_code, len(reply.json["problems"]), len(reply.json["errors"])) == (422, 1_000, 1_000)
     assert "the file has 2000 problems. These are the first 1000." in reply.json["detail"]
+
+
+def test_of_very_many_warnings_the_first_are_told_and_how_many_more_there_are(app: Flask) -> None:
+    choices = "\n::Choice::Pick {=one ~two}\n" * 2_000
+    told = send(sign_up_admin(app), GIFT + choices, "text/x-gift").json["warnings"]
+    assert len(told) == 1_001
+    assert re.fullmatch(r"There are 10\d\d more warnings\.", told[-1]["message"])
+    assert not told[-1].get("line")
 
 
 def test_a_quiz_without_a_category_takes_its_topic_from_the_name_of_its_file(app: Flask) -> None:
