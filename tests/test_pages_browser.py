@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from flask import Flask
 from PIL import Image
 from playwright.sync_api import Browser, Page, Route, expect
 
@@ -28,6 +29,7 @@ from tests.browser import (
 )
 from tests.conftest import PASSWORD
 from tests.service import Service, served
+from tests.test_admin import GIFT, send, sign_up_admin
 
 HOSTILE = '<img src=x onerror="window.hacked=1"><script>window.hacked=1</script>'
 ANSWER = (
@@ -298,6 +300,35 @@ def test_a_sheet_is_imported_as_what_the_name_of_its_file_says(visit: Callable[.
     page.get_by_role("button", name="Import").click()
     see(page, "The kind 'concpet' is not topic, concept or question.")
     page.get_by_role("button", name="Line 3").click()
+
+
+def test_a_file_that_is_not_utf_8_is_not_taken_for_one(visit: Callable[..., Visitor]) -> None:
+    page = visit().signed_in("root").open("/admin/questions")
+    page.get_by_label("Its content").fill("What stood there before")
+    latin = {"name": "chess.yaml", "mimeType": "application/yaml", "buffer": "title: Läufer\n".encode("latin-1")}
+    page.get_by_label("A file").set_input_files(latin)
+    see(page, "chess.yaml is not UTF-8: save it as that first.")
+    expect(page.get_by_label("Its content")).to_have_value("What stood there before")
+
+
+def test_what_an_import_warns_of_is_shown_by_line(
+    visit: Callable[..., Visitor], app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reply is a real one, but of another service: this one's bank stays as it is."""
+    monkeypatch.setattr("administration.PROBLEMS_TOLD", 3)
+    reply = send(sign_up_admin(app), GIFT, "text/x-gift").json
+    visitor = visit().signed_in("root")
+    page = visitor.open("/admin/questions")
+    page.route("**/api/admin/questions/import**", lambda route: route.fulfill(status=201, json=reply))
+    page.get_by_label("Its content").fill(GIFT)
+    page.get_by_role("button", name="Import").click()
+    see(page, "Chess: 1 question, 1 concept, 0 retired.")
+    see(page, "Taken over all the same:")
+    shown, told = page.locator(".problems li"), reply["warnings"]
+    assert shown.locator("p").all_inner_texts() == [one["message"] for one in told]
+    assert shown.get_by_role("button").all_inner_texts() == [f"Line {one['line']}" for one in told if "line" in one]
+    assert "line" not in told[-1]
+    assert visitor.said == []
 
 
 def test_a_round_with_the_keyboard_alone(visit: Callable[..., Visitor], service: Service) -> None:

@@ -226,5 +226,5 @@ function problems(error, text) {
 		text.setSelectionRange(start, start + (lines[line - 1] || "").length);
 		text.scrollTop = Math.max(0, line - 4) * Number.parseFloat(getComputedStyle(text).lineHeight);
 	};
-	return h("div.wrong-note", { role: "alert" }, h("p", error.message), h("ol.problems", error.problems.map((one) => h("li", button(`Line ${one.line}`, () => to_(one.line), "quiet"), h("div", h("p", one.message), h("code", (lines[one.line - 1] || "").trim()))))));
+	return h("div.wrong-note", { role: "alert" }, h("p", error.message), h("ol.problems", error.problems.map((one) => h("li", one.line && button(`Line ${one.line}`, () => to_(one.line), "quiet"), h("div", h("p", one.message), h("code", (lines[one.line - 1] || "").trim()))))));
 }
