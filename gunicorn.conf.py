@@ -55,6 +55,18 @@ def on_starting(_server: Any) -> None:
     os.environ[METRICS_FOLDER] = tempfile.mkdtemp(prefix="gradus-metrics-")
 
 
+def worker_exit(_server: Any, worker: Any) -> None:
+    """What a worker's last answers say of the forecast's shared terms waits in it: it is written before the end."""
+    from api.context import EXTENSION
+
+    app = getattr(worker, "wsgi", None)
+    if app is None:  # it ends because it could not load the application
+        return
+    service = app.extensions[EXTENSION]
+    with app.app_context():
+        service.store.share_what_waits(at=service.clock())
+
+
 def child_exit(_server: Any, worker: Any) -> None:
     """What a worker counted stays; what it said of itself goes with it."""
     from prometheus_client.multiprocess import mark_process_dead

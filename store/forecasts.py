@@ -1,7 +1,7 @@
 """The shelf of forecasts: each learner's own state, and what all learners share, of which a process keeps a copy."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 from threading import Lock
@@ -22,7 +22,7 @@ OVERLAP = timedelta(seconds=30)
 """Clocks of machines differ, and transactions take their time: changes of so long before are looked at again."""
 
 SHARED_TOGETHER = 32
-"""Answers of one process and topic whose evidence is written at once. A process that dies loses what waits."""
+"""Answers of one process and topic whose evidence is written at once. A process that is killed loses what waits."""
 MOST_UNSHARED = 1_000
 """Topics of which a process remembers that nothing is shared: topics are words of clients, too, without bound."""
 
@@ -83,9 +83,13 @@ class KeptTerms:
 
 @dataclass
 class Waiting:
-    """What answers of this process, the first of them given at `since`, say of a topic; not yet written."""
+    """What answers of this process, the first of them given at `since`, say of a topic; not yet written.
+
+    It will be in the slot of the last of these learners.
+    """
 
     since: datetime
+    slot: int
     evidence: dict[str, Evidence] = field(default_factory=dict)
     answers: int = 0
 
@@ -164,17 +168,33 @@ class ForecastShelf(Transactions):
         is written when the transaction of the last of them commits. If that fails, the evidence of the others waits on.
         """
         with _WAITING:
-            waiting = self._waiting.setdefault(topic, Waiting(since=at))
-            earlier = Waiting(since=waiting.since, evidence=dict(waiting.evidence), answers=waiting.answers)
+            waiting = self._waiting.setdefault(topic, Waiting(since=at, slot=slot_of(user_id)))
+            earlier = replace(waiting, evidence=dict(waiting.evidence))
             merge_evidence(waiting.evidence, evidence)
             waiting.answers += 1
+            waiting.slot = slot_of(user_id)
             if waiting.answers < SHARED_TOGETHER and at - waiting.since < SHARED_FOR:
                 return
             del self._waiting[topic]
-        changes = changes_of(self._session)
-        merge_evidence(changes.evidence.setdefault((topic, slot_of(user_id)), {}), waiting.evidence)
-        changes.learned_at.append(at)
+        self._write_with_commit(topic, waiting, at=at)
         self._wait_on_if_undone(topic, earlier)
+
+    def share_what_waits(self, *, at: datetime) -> None:
+        """Write in one transaction what waits in this process, for it ends. If that fails, it waits on."""
+        if not self._waiting:
+            return
+        with self.transaction():
+            with _WAITING:
+                waiting = dict(self._waiting)
+                self._waiting.clear()
+            for topic, of_topic in waiting.items():
+                self._write_with_commit(topic, of_topic, at=at)
+                self._wait_on_if_undone(topic, of_topic)
+
+    def _write_with_commit(self, topic: str, waiting: Waiting, *, at: datetime) -> None:
+        changes = changes_of(self._session)
+        merge_evidence(changes.evidence.setdefault((topic, waiting.slot), {}), waiting.evidence)
+        changes.learned_at.append(at)
 
     def _wait_on_if_undone(self, topic: str, earlier: Waiting) -> None:
         """Put evidence back when the session's transaction is rolled back."""
@@ -184,7 +204,7 @@ class ForecastShelf(Transactions):
             while undecided:
                 undone = undecided.pop()
                 with _WAITING:
-                    waiting = self._waiting.setdefault(topic, Waiting(since=undone.since))
+                    waiting = self._waiting.setdefault(topic, Waiting(since=undone.since, slot=undone.slot))
                     merge_evidence(waiting.evidence, undone.evidence)
                     waiting.answers += undone.answers
                     waiting.since = min(waiting.since, undone.since)

@@ -15,9 +15,11 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
+from sqlalchemy import select
 
 from config import ROOT
-from tests.conftest import Counts, fill, unavailable
+from models import SharedForecast, db
+from tests.conftest import PASSWORD, Counts, fill, unavailable
 from tests.postgres_server import PostgresServer, binaries, own_postgres
 from tests.service import BINARIES, Service, free_port, served
 from tests.soaking import APPLICATION, Ledger, Phone, found_in, in_background, locks_met_in
@@ -147,6 +149,27 @@ def test_workers_are_killed(
     judge(make_app(any_url), ledger, counts, rounds)
     assert locks_met_in(tmp_path / "log.txt") == []
     assert ledger.server_errors == 0
+
+
+def test_what_waits_to_be_shared_is_written_by_workers_that_are_told_to_end(
+    any_url: str, make_app: Callable[..., Flask], tmp_path: Path
+) -> None:
+    body = {"username": "ada", "email": "ada@example.com", "password": PASSWORD}
+    seen = {"concepts": ["Deadlock"], "semantic_score": 0.5, "keyword_score": 0.5}
+    with served(any_url, tmp_path / "log.txt", APPLICATION, WEB_CONCURRENCY="1") as service:
+        token = service.call("POST", "/api/auth/register", body).json["access_token"]
+        for topic in ("dbms", "operating_systems") * 3:
+            reply = service.call("POST", "/api/adaptive/observations", {"topic": topic, **seen}, token=token)
+            assert reply.status == 201
+        with make_app(any_url).app_context():
+            assert db.session.scalars(select(SharedForecast)).all() == []
+    with make_app(any_url).app_context():
+        rows = db.session.scalars(select(SharedForecast)).all()
+        assert {(row.topic, row.part) for row in rows} >= {
+            ("dbms", "concept:Deadlock"),
+            ("operating_systems", "concept:Deadlock"),
+        }
+    assert "worker exit" not in (tmp_path / "log.txt").read_text(encoding="utf-8")
 
 
 def test_the_whole_service_is_killed(

@@ -1,13 +1,15 @@
 """Forecasts over HTTP and in the store: with a topic's mastery, as reviews that are due, and as calibration."""
 
+from threading import Event, Lock, Thread, current_thread
+
 import pytest
 from flask import Flask
 from sqlalchemy import func, select
 
-from counts import SharedForecast
+from counts import SharedForecast, slot_of
 from forecast import predict, step
 from forecast_state import LearnerForecast, Shared
-from forecast_terms import SharedTerms
+from forecast_terms import Evidence, SharedTerms, merge_evidence
 from models import Attempt, Forecast, db
 from reviews import OUTLOOK_DAYS
 from store import Store, forecasts, utc_now
@@ -97,6 +99,90 @@ def test_evidence_waits_on_where_the_answer_that_was_to_write_it_failed(
             pass
         db.session.rollback()
         assert store._waiting == {}
+
+
+def test_what_waits_is_written_at_once_where_the_process_ends(any_app: Flask, clock: Clock) -> None:
+    learner, later = sign_up(any_app), clock() + SHARED_FOR
+    with any_app.app_context():
+        store = Store()
+        for topic in ("dbms", "oop", "dbms"):
+            store.share_evidence(learner.id, topic, {"base": (1.0, 0.5)}, at=clock())
+        store.share_what_waits(at=later)
+        store.share_what_waits(at=later)
+        rows = db.session.scalars(select(SharedForecast).order_by(SharedForecast.topic))
+        assert [(row.topic, row.slot, row.evidence, row.changed_at) for row in rows] == [
+            ("dbms", slot_of(learner.id), {"base": [2.0, 1.0]}, later),
+            ("oop", slot_of(learner.id), {"base": [1.0, 0.5]}, later),
+        ]
+
+
+def test_what_waits_goes_on_waiting_where_it_cannot_be_written(
+    app: Flask, learner: Learner, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_given: object) -> None:
+        raise RuntimeError("the disk is full")
+
+    with app.app_context():
+        store = Store()
+        store.share_evidence(learner.id, "dbms", {"base": (1.0, 0.5)}, at=clock())
+        with monkeypatch.context() as patched:
+            patched.setattr("store.counting.Changes.write", fail)
+            with pytest.raises(RuntimeError):
+                store.share_what_waits(at=clock())
+        store.share_what_waits(at=clock())
+        [row] = db.session.scalars(select(SharedForecast))
+        assert row.evidence == {"base": [1.0, 0.5]}
+
+
+class WatchedLock:
+    """A lock that tells when somebody has to wait for it."""
+
+    def __init__(self, waited: Event) -> None:
+        self._lock, self._waited = Lock(), waited
+
+    def __enter__(self) -> None:
+        if not self._lock.acquire(blocking=False):
+            self._waited.set()
+            self._lock.acquire()
+
+    def __exit__(self, *_error: object) -> None:
+        self._lock.release()
+
+
+def test_two_threads_that_look_again_add_what_is_new_once(
+    any_app: Flask, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first is held where it adds, until the second waits for it, or has added the same."""
+    learner, second, settled, late = sign_up(any_app), Thread(), Event(), clock() + SHARED_FOR
+
+    def share(store: Store) -> None:
+        for _ in range(SHARED_TOGETHER):
+            with store.transaction():
+                store.share_evidence(learner.id, "dbms", {"base": (1.0, 0.5)}, at=late)
+
+    def look() -> None:
+        with any_app.app_context():
+            shared.shared_terms("dbms", now=late)
+        settled.set()
+
+    def merge_second(into: dict[str, Evidence], more: dict[str, Evidence]) -> None:
+        if current_thread() is not second:
+            second.start()
+            assert settled.wait(60)
+        merge_evidence(into, more)
+
+    with any_app.app_context():
+        shared = Store()
+        share(shared)
+        assert shared.shared_terms("dbms", now=clock()).evidence("base") == (SHARED_TOGETHER, SHARED_TOGETHER / 2)
+        share(shared)
+        second = Thread(target=look)
+        with monkeypatch.context() as patched:
+            patched.setattr("store.forecasts._LOOKING", WatchedLock(settled))
+            patched.setattr("store.forecasts.merge_evidence", merge_second)
+            terms = shared.shared_terms("dbms", now=late)
+            second.join()
+        assert terms.evidence("base") == (2 * SHARED_TOGETHER, SHARED_TOGETHER)
 
 
 def test_a_learners_own_word_is_never_shared_and_hinders_no_other_concept(app: Flask, learner: Learner) -> None:
