@@ -384,6 +384,21 @@ def test_a_question_whose_concepts_are_gone_is_not_restored(any_app: Flask, admi
     assert revision(any_app) == before
 
 
+def test_a_question_whose_subtopic_is_gone_is_not_restored_before_it_was_edited(any_app: Flask, admin: Learner) -> None:
+    admin.post(f"{PATH}/retire")
+    assert send(admin, CHESS.replace("subtopic: moves", "subtopic: kings")).status_code == 201
+    before = revision(any_app)
+    reply = admin.post(f"{PATH}/restore")
+    assert (reply.status_code, reply.json["type"]) == (409, "urn:gradus:problem:question-unfit")
+    assert reply.json["detail"] == "The topic no longer has 'moves': edit the question first."
+    assert revision(any_app) == before
+    edited = put(admin, {**CASTLING, "subtopic": "kings"})
+    assert edited.status_code == 200, edited.json
+    restored = admin.post(f"{PATH}/restore")
+    assert restored.status_code == 200
+    assert (restored.json["question"]["subtopic"], restored.json["question"]["retired"]) == ("kings", False)
+
+
 # Export
 
 

@@ -448,6 +448,24 @@ def test_after_a_load_only_the_topics_that_it_changed_are_read_again(any_app: Fl
         assert after.topic("python") is before.topic("python")
 
 
+def test_a_topic_from_which_a_question_moves_is_read_again(any_app: Flask, read: list[str]) -> None:
+    """Though nothing was said of it: what it lost came with a topic of another source."""
+    store = Store()
+    with any_app.app_context():
+        save_topics(LOCKING)
+        before = store.bank()
+        moved = replace(before.question("locking-mutex"), topic="threads")
+        threads = Topic(slug="threads", title="Threads", concepts=LOCKING.concepts, questions=(moved,))
+        read.clear()
+        with store.transaction():
+            store.save_topics([threads], source="elsewhere", checksum="1", at=NOON)
+        after = store.bank()
+        assert set(read) == LOCKING.question_by_id.keys()
+        assert after.owners["locking-mutex"] == "threads"
+        assert after.topic("locking").question_by_id.keys() == LOCKING.question_by_id.keys() - {"locking-mutex"}
+        assert after.topic("dbms") is before.topic("dbms")
+
+
 def test_the_checksum_of_the_last_load_is_kept_per_source(any_app: Flask) -> None:
     store = Store()
     with any_app.app_context():
