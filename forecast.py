@@ -135,7 +135,7 @@ def question_figures(terms: SharedTerms, question: str) -> QuestionFigures | Non
 class ConceptForecast:
     """What is foretold of a concept. Probabilities in [0, 1]; `review_due_at` is a Unix time, None if never asked.
 
-    `probability` is that of a success right after the last attempt, `recall_now` that of one at this moment.
+    `probability` is that of a success right after the last attempt, `today` foretells one at this moment.
     """
 
     concept: str
@@ -144,8 +144,13 @@ class ConceptForecast:
     interval: tuple[float, float]
     mastered: float
     enough_data: bool
-    recall_now: float
+    today: Prediction
     review_due_at: float | None
+
+    @property
+    def recall_now(self) -> float:
+        """The probability of a success at this moment."""
+        return self.today.probability
 
 
 def forecast_concept(learner: LearnerForecast, terms: SharedTerms, concept: str, *, now: float) -> ConceptForecast:
@@ -160,7 +165,7 @@ def forecast_concept(learner: LearnerForecast, terms: SharedTerms, concept: str,
         interval=fresh.interval,
         mastered=today.above(MASTERED_FROM),
         enough_data=history.attempts >= ENOUGH_ATTEMPTS,
-        recall_now=today.probability,
+        today=today,
         review_due_at=_review_due_at(history, fresh, terms),
     )
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from adaptive_state import ConceptMastery, TopicMastery
-from forecast import REVIEW_BELOW, ConceptForecast, forecast_concept, predict, with_question
+from forecast import REVIEW_BELOW, ConceptForecast, forecast_concept, with_question
 from forecast_state import LearnerForecast
 from forecast_terms import SharedTerms
 from mastery import Difficulty, MasteryPolicy
@@ -140,8 +140,8 @@ def choose_by_forecast(
     candidates = [question for question in topic.active_questions if question.id not in asked]
     if not candidates:
         return None
-    needed = needs(topic, learner, terms, now=now)
-    foretold = {name: predict(learner, terms, name, at=now) for name in topic.probed_concepts}
+    forecasts = _forecasts(topic, learner, terms, now)
+    needed = _needs(topic, learner, forecasts, now)
     chance.shuffle(candidates)
 
     def sampled(question: Question) -> tuple[str, ...]:
@@ -149,7 +149,7 @@ def choose_by_forecast(
 
     def worth(question: Question) -> float:
         names = sampled(question)
-        likely = [with_question(foretold[name], terms, question.id).probability for name in names]
+        likely = [with_question(forecasts[name].today, terms, question.id).probability for name in names]
         fit = 1 - abs(sum(likely) / len(likely) - AIMED_SUCCESS) if likely else 0.0
         fresh = 1.0 if question.id not in last_asked else MET_BEFORE
         return sum(needed[name] for name in names) * (1 - FIT + FIT * fit) * fresh
@@ -160,7 +160,16 @@ def choose_by_forecast(
 
 def needs(topic: Topic, learner: LearnerForecast, terms: SharedTerms, *, now: float) -> dict[str, float]:
     """How much each probed concept of a topic needs a question at the Unix time `now`; 0 for what is surely known."""
-    forecasts = {name: forecast_concept(learner, terms, name, now=now) for name in topic.concept_by_name}
+    return _needs(topic, learner, _forecasts(topic, learner, terms, now), now)
+
+
+def _forecasts(topic: Topic, learner: LearnerForecast, terms: SharedTerms, now: float) -> dict[str, ConceptForecast]:
+    return {name: forecast_concept(learner, terms, name, now=now) for name in topic.concept_by_name}
+
+
+def _needs(
+    topic: Topic, learner: LearnerForecast, forecasts: Mapping[str, ConceptForecast], now: float
+) -> dict[str, float]:
     return {name: _need(topic, learner, forecasts, name, now) for name in topic.probed_concepts}
 
 

@@ -248,7 +248,8 @@ progresses = st.builds(
 def vars_of(foretold: ConceptForecast) -> dict[str, Any]:
     """Its fields, with the date of the review as a moment."""
     due = foretold.review_due_at
-    return {**asdict(foretold), "review_due_at": None if due is None else datetime.fromtimestamp(due, UTC)}
+    moment = None if due is None else datetime.fromtimestamp(due, UTC)
+    return {**asdict(foretold), "recall_now": foretold.recall_now, "review_due_at": moment}
 
 
 @settings(deadline=None)
