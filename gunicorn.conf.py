@@ -31,9 +31,6 @@ graceful_timeout = 30
 keepalive = 15
 accesslog = None
 logconfig_dict = logging_settings()
-
-# The same for torch, where that is the backend: see EMBEDDING_THREADS.
-os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // workers)))
 control_socket_disable = True
 
 M_MMAP_THRESHOLD, M_ARENA_MAX = -3, -8

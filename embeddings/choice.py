@@ -43,8 +43,9 @@ def encoder_for(
 
         server = ModelServer(url, model=model, api_key=api_key, seconds=seconds, connections=AT_ONCE)
         return BoundedEncoder(RemoteEncoder(server, model=model), waiting=waiting, running=AT_ONCE)
-    encoder: ModelEncoder = OnnxEncoder(model, cache=cache, threads=threads) if backend == ONNX else TorchEncoder(model)
-    return BoundedEncoder(encoder, waiting=waiting)
+    if backend == ONNX:
+        return BoundedEncoder(OnnxEncoder(model, cache=cache, threads=threads), waiting=waiting)
+    return BoundedEncoder(TorchEncoder(model, threads=threads), waiting=waiting)
 
 
 def is_ready(backend: str = ONNX, *, model: str = PACKAGED_MODEL, cache: Path | None = None) -> bool:

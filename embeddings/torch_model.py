@@ -2,15 +2,16 @@
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from embeddings.local import LocalEncoder
 from embeddings.passages import Model
 from embeddings.readings import Vectors
 from embeddings.tokens import Tokens
-from embeddings.weights import WEIGHTS, check_weights, folder_of, sha256_of
+from embeddings.weights import PACKAGED_MODEL, WEIGHTS, check_weights, folder_of, sha256_of
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -52,11 +53,25 @@ class TorchModel:
 
 
 class TorchEncoder(LocalEncoder):
-    """Reads texts through sentence_transformers."""
+    """Reads texts through sentence_transformers; torch computes with `threads` threads, in the whole process."""
 
     runtime = "torch-fp32"
 
+    def __init__(
+        self,
+        model: str = PACKAGED_MODEL,
+        *,
+        threads: int | None = None,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        super().__init__(model, clock=clock)
+        self._threads = threads
+
     def _load(self) -> Model:
+        if self._threads is not None:
+            import torch
+
+            torch.set_num_threads(self._threads)
         return load_torch(self._model_name)
 
 

@@ -30,10 +30,12 @@ from embeddings import (
     Reading,
     TorchEncoder,
     Vectors,
+    encoder_for,
     make_ready,
     reading_key,
     weights,
 )
+from embeddings.choice import TORCH
 from embeddings.local import LocalEncoder
 from embeddings.passages import SPECIAL_TOKENS, passages_of
 from embeddings.torch_model import BATCH, TorchModel
@@ -344,9 +346,16 @@ class Runtime(ModuleType):
 
 
 class Torch(ModuleType):
-    """Stands for torch, of which little is needed."""
+    """Stands for torch, of which little is needed; notes how many threads it was told to use."""
 
     inference_mode = nullcontext
+
+    def __init__(self) -> None:
+        super().__init__("torch")
+        self.threads: list[int] = []
+
+    def set_num_threads(self, threads: int) -> None:
+        self.threads.append(threads)
 
 
 @pytest.fixture
@@ -354,7 +363,7 @@ def runtime(monkeypatch: pytest.MonkeyPatch) -> Runtime:
     """A runtime without torch."""
     runtime = Runtime()
     monkeypatch.setitem(sys.modules, "sentence_transformers", runtime)
-    monkeypatch.setitem(sys.modules, "torch", Torch("torch"))
+    monkeypatch.setitem(sys.modules, "torch", Torch())
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     return runtime
 
@@ -392,6 +401,19 @@ def test_a_model_is_not_loaded_before_its_first_use(runtime: Runtime, install: C
     assert (encoder.state, runtime.opened) == ("not loaded", [])
     assert encoder.encode(["a cycle", "a lock"]).tolist() == [[1.0, 0.0], [1.0, 0.0]]
     assert (encoder.state, runtime.opened) == ("ok", [(str(folder), True)])
+
+
+@pytest.mark.parametrize(("threads", "told"), [(3, [3]), (None, [])])
+def test_torch_computes_with_the_threads_of_the_settings(
+    runtime: Runtime, install: Callable[[bytes], Path], threads: int | None, told: list[int]
+) -> None:
+    install(WEIGHTS)
+    encoder = encoder_for(TORCH, threads=threads)
+    torch: Any = sys.modules["torch"]
+    assert torch.threads == []
+    encoder.load()
+    encoder.load()
+    assert torch.threads == told
 
 
 def test_changed_weights_are_refused_and_never_opened(runtime: Runtime, install: Callable[[bytes], Path]) -> None:
