@@ -27,6 +27,7 @@ from mastery_commands import mastery
 from models import db
 from question_bank import Topic
 from store import checksum
+from sweep_commands import sweep
 from topic_files import load_topics
 
 QUESTIONS = ROOT / "questions"
@@ -46,6 +47,7 @@ def register_commands(app: Flask) -> None:
     app.cli.add_command(mastery)
     app.cli.add_command(backup)
     app.cli.add_command(restore)
+    app.cli.add_command(sweep)
     app.cli.add_command(prepare)
     app.cli.add_command(grade)
 

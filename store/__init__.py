@@ -13,6 +13,7 @@ from store.reads import ReadShelf, Shown, SignedIn
 from store.replays import LoggedAnswer, ReplayShelf
 from store.reports import AuditEntry, Page, Place, ReportShelf
 from store.retries import AlreadyDone, KeptReply, KeyReused, RetryKey, RetryShelf, StillRunning, UnusableKey
+from store.sweeps import SweepShelf
 from store.transactions import NotFound, utc_now
 
 
@@ -23,6 +24,7 @@ class Store(
     ChallengeShelf,
     BankShelf,
     RetryShelf,
+    SweepShelf,
     CountShelf,
     DeletionShelf,
     ExportShelf,
