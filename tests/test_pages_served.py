@@ -6,6 +6,7 @@ import pytest
 from flask import Flask
 
 from config import ROOT
+from forecast import REVIEW_BELOW, Z80
 from tests.conftest import Learner
 from tests.test_api_errors import refused
 from tests.test_api_progress import practised
@@ -17,6 +18,12 @@ MAX_BYTES = 120_000
 
 def test_all_of_it_is_under_120_kb() -> None:
     assert sum((WEB / name).stat().st_size for name in FILES) < MAX_BYTES
+
+
+@pytest.mark.parametrize(("name", "figure"), [("REVIEW_BELOW", REVIEW_BELOW), ("Z80", round(Z80, 2))])
+def test_a_figure_of_the_forecast_stands_in_the_pages_once_and_as_it_is(name: str, figure: float) -> None:
+    pages = "\n".join((WEB / file).read_text(encoding="utf-8") for file in FILES if file.endswith(".js"))
+    assert re.findall(rf"\bconst {name} = ([^;]+);", pages) == [str(figure)]
 
 
 @pytest.mark.parametrize("name", FILES)
