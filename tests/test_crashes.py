@@ -18,7 +18,8 @@ from flask import Flask
 from sqlalchemy import select
 
 from config import ROOT
-from models import SharedForecast, db
+from counts import SharedForecast
+from models import db
 from tests.conftest import PASSWORD, Counts, fill, unavailable
 from tests.postgres_server import PostgresServer, binaries, own_postgres
 from tests.service import BINARIES, Service, free_port, served

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from PIL import Image
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Browser, FilePayload, Page, Route, expect
 
 from config import ROOT
 from tests.browser import (
@@ -305,7 +305,7 @@ def test_a_sheet_is_imported_as_what_the_name_of_its_file_says(visit: Callable[.
 def test_a_file_that_is_not_utf_8_is_not_taken_for_one(visit: Callable[..., Visitor]) -> None:
     page = visit().signed_in("root").open("/admin/questions")
     page.get_by_label("Its content").fill("What stood there before")
-    latin = {"name": "chess.yaml", "mimeType": "application/yaml", "buffer": "title: Läufer\n".encode("latin-1")}
+    latin = FilePayload(name="chess.yaml", mimeType="application/yaml", buffer="title: Läufer\n".encode("latin-1"))
     page.get_by_label("A file").set_input_files(latin)
     see(page, "chess.yaml is not UTF-8: save it as that first.")
     expect(page.get_by_label("Its content")).to_have_value("What stood there before")

@@ -6,7 +6,8 @@ import pytest
 from flask import Flask
 
 from config import ROOT
-from forecast import REVIEW_BELOW, Z80
+from forecast import REVIEW_BELOW
+from forecast_state import Z80
 from tests.conftest import Learner
 from tests.test_api_errors import refused
 from tests.test_api_progress import practised
