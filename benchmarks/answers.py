@@ -17,7 +17,7 @@ from benchmarks.table import Row, ratios
 from benchmarks.texts import some_answers
 from embeddings import OnnxEncoder, make_ready
 from tests.conftest import PASSWORD
-from tests.service import Service, prepare, served, serving
+from tests.service import NOT_YET, Service, prepare, served, serving
 
 ROUNDS = 5
 ALONE, TOGETHER = 40, 400
@@ -126,7 +126,7 @@ def _until(service: Service, method: str, path: str, body: Any = None, *, token:
         try:
             if service.call(method, path, body, token=token).status == 200:
                 return
-        except OSError:
+        except NOT_YET:
             pass
         time.sleep(0.01)
     raise RuntimeError(f"{path} was not answered within {STARTS_WITHIN} s")

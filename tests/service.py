@@ -19,6 +19,8 @@ from embeddings import make_ready
 
 BINARIES = Path(sys.executable).parent
 STARTS_WITHIN_SECONDS = 60
+NOT_YET = (OSError, http.client.HTTPException)
+"""What a client meets before a service listens. Now and then it connects to itself, and reads its own request."""
 
 WITHOUT_MODEL = {"EMBEDDING_BACKEND": "remote", "EMBEDDING_URL": "http://127.0.0.1:9/v1"}
 """Prepared with these settings a bank has no vectors, as where the model is away: they take half a minute. A service
@@ -86,7 +88,7 @@ class Endpoint:
             try:
                 if self.call("GET", path).status == 200:
                     return
-            except OSError:
+            except NOT_YET:
                 pass
             assert self.process.poll() is None, "the service ended"
             time.sleep(0.1)
