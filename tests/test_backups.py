@@ -50,8 +50,7 @@ def empty_url(any_url: str, request: pytest.FixtureRequest, tmp_path: Path) -> s
     """A database without a table, of the same kind."""
     if any_url.startswith("sqlite"):
         return f"sqlite:///{tmp_path / 'empty.db'}"
-    make = request.getfixturevalue("postgres")
-    return postgres_url(make(None))
+    return postgres_url(request.getfixturevalue("empty_postgres_database"))
 
 
 def everything(app: Flask) -> dict[str, list[Any]]:

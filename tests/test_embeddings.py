@@ -644,14 +644,20 @@ def real_pairs() -> list[tuple[str, str]]:
     return pairs
 
 
-def test_before_the_flags_the_semantic_score_is_the_cosine_that_sentence_transformers_gives(
-    scorer: Scorer, plain: "SentenceTransformer"
-) -> None:
+@pytest.fixture(scope="module")
+def cosines(plain: "SentenceTransformer") -> list[float]:
+    """Those of the real pairs, as sentence_transformers gives them when it is called without our code."""
     from sentence_transformers import util
 
+    expected, answers = (plain.encode(list(side), show_progress_bar=False) for side in zip(*real_pairs(), strict=True))
+    found: list[float] = util.cos_sim(expected, answers).diagonal().tolist()
+    return found
+
+
+def test_before_the_flags_the_semantic_score_is_the_cosine_that_sentence_transformers_gives(
+    scorer: Scorer, cosines: list[float]
+) -> None:
     pairs = real_pairs()
-    expected, answers = (plain.encode(list(texts), show_progress_bar=False) for texts in zip(*pairs, strict=True))
-    cosines = util.cos_sim(expected, answers).diagonal().tolist()
     scores = [scorer.score(answer, expected_answers=[text]) for text, answer in pairs]
     assert len(scores) == PAIRS
     assert min(cosines) < 0.5 < 0.9 < max(cosines)
@@ -693,14 +699,21 @@ def bank_texts() -> list[str]:
     return [*texts[:6], *(sentences_in(text)[0] for text in texts[6:])]
 
 
-def test_a_text_that_fits_has_the_vector_that_sentence_transformers_gives(
-    model: LocalEncoder, plain: "SentenceTransformer", bank_texts: list[str]
-) -> None:
+@pytest.fixture(scope="module")
+def texts_that_fit(plain: "SentenceTransformer", bank_texts: list[str]) -> tuple[list[str], Vectors]:
+    """Texts of which the model reads everything, with the vectors that sentence_transformers gives."""
     fits = "word " * (256 - SPECIAL_TOKENS)
     odd = ["", " ", "lock", "  a\tlock\n\nand a cycle \u200b ", "死锁 🔒", "ÜBERSÄTTIGUNG", "[SEP] C++ != C#", fits]
     assert tokens_in(plain, fits) + SPECIAL_TOKENS == plain.get_max_seq_length() == 256
     texts = [*bank_texts, *odd]
-    np.testing.assert_allclose(model.encode(texts), theirs(plain, texts), atol=1e-5)
+    return texts, theirs(plain, texts)
+
+
+def test_a_text_that_fits_has_the_vector_that_sentence_transformers_gives(
+    model: LocalEncoder, texts_that_fit: tuple[list[str], Vectors]
+) -> None:
+    texts, vectors = texts_that_fit
+    np.testing.assert_allclose(model.encode(texts), vectors, atol=1e-5)
 
 
 def test_one_token_more_than_the_model_reads_is_read_too(model: LocalEncoder, plain: "SentenceTransformer") -> None:

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from config import ROOT
-from embeddings import Encoder, KeptReadings, NoShelf, OnnxEncoder, Reading, Spans, TorchEncoder, make_ready
+from embeddings import Encoder, KeptReadings, NoShelf, OnnxEncoder, Reading, Spans, make_ready
 from question_bank import Concept
 from reading.key_terms import ReadText, Vectors
 from reading.mentions import ENOUGH_CONTEXT, Mentions
@@ -448,7 +448,8 @@ class ReadsAlone:
 @pytest.fixture(scope="module")
 def judged() -> Judged:
     """Every pair, judged with the real model as the scorer does."""
-    return judged_by(TorchEncoder(), IN_CONTEXT)
+    make_ready()
+    return judged_by(OnnxEncoder(threads=1), IN_CONTEXT)
 
 
 @pytest.fixture(scope="module")

@@ -45,8 +45,7 @@ def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """A database without a table, once on SQLite and once on PostgreSQL."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'empty.db'}"
-    make = request.getfixturevalue("postgres")
-    return postgres_url(make(None))
+    return postgres_url(request.getfixturevalue("empty_postgres_database"))
 
 
 @pytest.fixture

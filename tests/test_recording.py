@@ -7,10 +7,11 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from flask import Flask
+from flask import Flask, current_app
 from sqlalchemy import func, select
 
 from adaptive_state import replay
+from api.context import EXTENSION, Services
 from mastery import GUIDE, REFERENCE, Difficulty, MasteryPolicy, ScoreOutOfRange
 from models import Attempt, InterviewSession, UserMastery, db
 from reading.flags import Flag
@@ -54,7 +55,8 @@ def scored(semantic: float, keyword: float, **more: Any) -> GivenAnswer:
 
 
 def record(user_id: int, given: GivenAnswer, policy: MasteryPolicy = REFERENCE) -> RecordedAnswer:
-    store = Store()
+    services: Services = current_app.extensions[EXTENSION]
+    store = services.store  # it has read the bank already: a new one would read all of it for every answer
     with store.transaction():
         store.lock_learner(user_id)
         return record_answer(store, user_id, given, store.standing(user_id, given.topic), policy, store.bank())
