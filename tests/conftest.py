@@ -10,13 +10,11 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
-from argon2 import PasswordHasher
 from flask import Flask
 from flask.testing import FlaskClient
 from flask_migrate import upgrade
@@ -28,12 +26,14 @@ from werkzeug.test import TestResponse
 
 from app import create_app
 from challenges import load_challenges
-from config import ROOT, Settings
+from config import ROOT
 from logs import logging_settings
 from mastery import REFERENCE, MasteryPolicy
 from models import db
 from store import Store, utc_now
 from tests.fakes import Clock, WordEncoder
+from tests.installation import QUICK_HASHER as QUICK_HASHER
+from tests.installation import settings_for as settings_for
 from tests.service import WITHOUT_MODEL, prepare
 from topic_files import load_topics
 
@@ -46,14 +46,14 @@ def compile_each_rule_once() -> None:
 
     It is two thirds of the time that an application takes, and nearly every test makes one.
     """
-    compile_builder, compiled = Rule._compile_builder, dict[tuple[Any, ...], Any]()
+    compile_builder, compiled = Rule._compile_builder, dict[tuple[Any, ...], Callable[..., tuple[str, str]]]()
 
-    def compile_once(rule: Rule, append_unknown: bool = True) -> Any:
-        key = (rule.rule, tuple(rule._trace), append_unknown)
-        if rule.defaults:
-            return compile_builder(rule, append_unknown)
+    def compile_once(self: Rule, append_unknown: bool = True) -> Callable[..., tuple[str, str]]:
+        if self.defaults:
+            return compile_builder(self, append_unknown)
+        key = (self.rule, tuple(self._trace), append_unknown)
         if key not in compiled:
-            compiled[key] = compile_builder(rule, append_unknown)
+            compiled[key] = compile_builder(self, append_unknown)
         return compiled[key]
 
     Rule._compile_builder = compile_once  # type: ignore[method-assign]
@@ -119,29 +119,7 @@ REDIS = os.environ.get("TEST_REDIS_URL", "redis://127.0.0.1:6379")
 """The server, without the number of a database: the tests take one that is empty."""
 
 BANK_TABLES = ("bank_", "debugging_challenges", "counted_policies")
-QUICK_HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-"""Tests sign up thousands of times; what the real parameters are is a test of its own."""
-
 PASSWORD = "correct horse battery"
-
-
-def settings_for(
-    database_url: str, policy: MasteryPolicy = REFERENCE, *, limited: bool = False, metrics_token: str = ""
-) -> Settings:
-    """Settings of a test: everything but the database is as an installation has it."""
-    return Settings(
-        database_url=database_url,
-        jwt_secret_key="a secret of tests that is longer than thirty-two bytes",
-        access_token_lifetime=timedelta(minutes=15),
-        refresh_token_lifetime=timedelta(days=30),
-        embedding_backend="torch",
-        embedding_model="all-MiniLM-L6-v2",
-        policy=policy,
-        cors_origins=(),
-        production=False,
-        rate_limits_enabled=limited,
-        metrics_token=metrics_token,
-    )
 
 
 def unavailable(what: str) -> None:
