@@ -4,6 +4,9 @@ BIN := .venv/bin
 SOAKED := $(addprefix tests/test_,concurrency.py crashes.py failures.py malformed.py state_machine.py backups.py replays.py)
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt
 
+# What is compiled is kept: the suite starts many processes, and pytest compiles all of its modules for each worker.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: serve setup test soak grade bench bench-scale simulate openapi fuzz lint bank-check bench-bank clean
 
 serve: setup

@@ -14,7 +14,6 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 from adaptive_controller import SessionStatus
 from adaptive_state import AdaptiveInterviewState, AnswerEvidence, TopicMastery
 from app import create_app
-from config import ROOT
 from counts import SharedForecast
 from forecast import step
 from forecast_state import LearnerForecast
@@ -23,9 +22,9 @@ from mastery import REFERENCE
 from models import Attempt, Forecast, InterviewSession, User, UserMastery, db
 from store import utc_now
 from tests.conftest import PASSWORD, QUICK_HASHER, settings_for, unavailable
+from tests.delivered import delivered_topics
 from tests.fakes import WordEncoder
 from tests.service import Service
-from topic_files import load_topics
 
 ARGUMENTS = (
     "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
@@ -132,7 +131,7 @@ def fill(database_url: str, *, learner: str, admin: str) -> None:
         db.engine.dispose()
 
 
-BANK = {one.slug: one for one in load_topics(ROOT / "questions")}
+BANK = {one.slug: one for one in delivered_topics()}
 
 
 def concepts_of(topic: str) -> list[str]:

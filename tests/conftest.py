@@ -25,20 +25,15 @@ from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
 from app import create_app
-from challenges import load_challenges
-from config import ROOT
 from logs import logging_settings
 from mastery import REFERENCE, MasteryPolicy
 from models import db
 from store import Store, utc_now
+from tests.delivered import delivered_challenges, delivered_topics
 from tests.fakes import Clock, WordEncoder
 from tests.installation import QUICK_HASHER as QUICK_HASHER
 from tests.installation import settings_for as settings_for
 from tests.service import WITHOUT_MODEL, prepare
-from topic_files import load_topics
-
-# Two processes that compute with two threads each on two cores hinder one another.
-os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 def compile_each_rule_once() -> None:
@@ -62,11 +57,15 @@ def compile_each_rule_once() -> None:
 compile_each_rule_once()
 
 
+def pytest_configure() -> None:
+    """Each test makes an application and drops it: garbage is looked for less often."""
+    gc.set_threshold(20_000, 20, 50)
+
+
 def pytest_collection_finish() -> None:
     """What has been imported stays: the collector of garbage need not look at it again and again."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(20_000, 20, 50)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -136,8 +135,8 @@ def fill(database_url: str) -> None:
         upgrade()
         store = Store()
         with store.transaction():
-            topics = load_topics(ROOT / "questions")
-            store.save_challenges(load_challenges(ROOT / "questions" / "challenges", topics))
+            topics = delivered_topics()
+            store.save_challenges(delivered_challenges())
             store.save_topics(topics, source="questions/", checksum="tests", at=utc_now())
             store.count_anew(REFERENCE, at=utc_now())
         db.session.remove()

@@ -9,10 +9,9 @@ import pytest
 from action_plans import ActionPlan, RecommendedSession, action_plans
 from adaptive_state import AnswerEvidence, ConceptMastery, TopicMastery, replay
 from api.schemas.fields import HISTORY_TYPES
-from config import ROOT
 from mastery import GUIDE, REFERENCE, Difficulty, MasteryPolicy, TopicProgress
 from question_bank import Concept, Question, QuestionBank, Topic
-from topic_files import load_topics
+from tests.delivered import delivered_topics
 
 NOW = 1_770_000_000.0
 EASY, MEDIUM, HARD = Difficulty.EASY, Difficulty.MEDIUM, Difficulty.HARD
@@ -443,7 +442,7 @@ def random_record(chance: random.Random, topic: Topic, policy: MasteryPolicy) ->
 
 @pytest.mark.parametrize("policy", [REFERENCE, GUIDE], ids=lambda policy: str(policy.name))
 def test_whatever_a_learner_did_the_plans_are_complete_ordered_and_repeatable(policy: MasteryPolicy) -> None:
-    bank = QuestionBank(load_topics(ROOT / "questions"))
+    bank = QuestionBank(delivered_topics())
     chance = random.Random(7)
     for _ in range(60):
         records = {topic.slug: random_record(chance, topic, policy) for topic in bank if chance.random() < 0.7}

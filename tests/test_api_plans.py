@@ -6,14 +6,13 @@ from flask import Flask
 from sqlalchemy import update
 
 from bank_tables import BankImport, DebuggingChallenge
-from config import ROOT
 from models import AskedQuestion, UserMastery, db
 from question_bank import QuestionBank
 from store import utc_now
 from tests.conftest import Learner, sign_up
+from tests.delivered import delivered_topics
 from tests.fakes import Clock
 from tests.test_api_errors import refused
-from topic_files import load_topics
 
 PATH = "/api/profile/action_plans"
 PLAN_FIELDS = {
@@ -43,7 +42,7 @@ def plans_of(learner: Learner) -> list[dict[str, Any]]:
 
 
 def test_a_new_learner_gets_a_starting_plan_for_every_topic(any_app: Flask, clock: Clock) -> None:
-    bank = QuestionBank(load_topics(ROOT / "questions"))
+    bank = QuestionBank(delivered_topics())
     reply = sign_up(any_app).get(PATH).json
     assert reply.keys() == {"action_plans", "generated_at"}
     assert reply["generated_at"] == clock().isoformat(timespec="seconds").replace("+00:00", "Z")

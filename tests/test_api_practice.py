@@ -5,12 +5,11 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from config import ROOT
 from question_bank import QuestionBank
 from tests.conftest import Learner, sign_up
+from tests.delivered import delivered_topics
 from tests.fakes import Clock, WordEncoder
 from tests.test_api_errors import refused
-from topic_files import load_topics
 
 QUESTION_FIELDS = {"id", "topic", "subtopic", "text", "difficulty", "concepts_count", "asked_at"}
 ATTEMPT_FIELDS = {
@@ -36,7 +35,7 @@ CHANGE_FIELDS = {"before", "after", "velocity", "difficulty_before", "difficulty
 
 @pytest.fixture(scope="module")
 def bank() -> QuestionBank:
-    return QuestionBank(load_topics(ROOT / "questions"))
+    return QuestionBank(delivered_topics())
 
 
 def test_a_session_starts_with_a_question_and_no_hint_of_its_answer(learner: Learner, bank: QuestionBank) -> None:

@@ -22,10 +22,10 @@ from challenge_check import (
 from challenges import checked_challenges
 from config import ROOT
 from mastery import REFERENCE
+from tests.delivered import delivered_topics
 from tests.fakes import WordEncoder
 from tests.test_challenges import GAMES, GOOD
 from tests.test_commands import run
-from topic_files import load_topics
 
 QUESTIONS = ROOT / "questions"
 EXPLANATION = (
@@ -177,7 +177,7 @@ def test_comments_are_those_of_the_language(language: str, program: str) -> None
 
 
 def test_the_delivered_challenges_are_unlike_and_well_written() -> None:
-    topics = {topic.slug: topic for topic in load_topics(QUESTIONS)}
+    topics = {topic.slug: topic for topic in delivered_topics()}
     known, taken, challenges = spelling([WORDS]), dict[str, str](), []
     for path in sorted((QUESTIONS / "challenges").glob("*.yaml")):
         lines, values = read_document(path.read_text(), path.name)

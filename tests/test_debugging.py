@@ -10,16 +10,15 @@ from flask import Flask
 from sqlalchemy import delete, update
 
 from bank_tables import DebuggingChallenge
-from challenges import Challenge, ChallengeBank, Language, load_challenges
-from config import ROOT
+from challenges import Challenge, ChallengeBank, Language
 from debugging import MAX_CHALLENGES, choose_challenge, neediest
 from mastery import Difficulty
 from models import Attempt, UserMastery, db
 from store import Store, utc_now
 from tests.conftest import Learner, sign_up
+from tests.delivered import delivered_challenges
 from tests.fakes import Clock, WordEncoder
 from tests.test_api_errors import refused
-from topic_files import load_topics
 
 SESSIONS = "/api/debugging/sessions"
 HISTORY = "/api/profile/debugging_history"
@@ -42,7 +41,7 @@ SAID = "A lock is missing."
 
 @pytest.fixture(scope="module")
 def bank() -> ChallengeBank:
-    return ChallengeBank(load_challenges(ROOT / "questions" / "challenges", load_topics(ROOT / "questions")))
+    return ChallengeBank(delivered_challenges())
 
 
 def start(learner: Learner) -> dict[str, Any]:

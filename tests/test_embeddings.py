@@ -43,8 +43,8 @@ from mastery import REFERENCE
 from reading.sentences import sentences_of
 from reading.words import content_places
 from scoring import Scorer
+from tests.delivered import delivered_topics
 from tests.fakes import WordEncoder
-from topic_files import load_topics
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -630,7 +630,7 @@ PAIRS = 24
 def real_pairs() -> list[tuple[str, str]]:
     """Some expected answers of the bank, each with an answer: its words shuffled, every third lost, or another's."""
     chance = random.Random(50)
-    questions = [question for topic in load_topics(ROOT / "questions") for question in topic.questions]
+    questions = [question for topic in delivered_topics() for question in topic.questions]
     pairs = []
     for i, question in enumerate(chance.sample(questions, PAIRS)):
         expected = question.expected_answers[0]
@@ -694,7 +694,7 @@ def sentences_in(text: str) -> list[str]:
 @pytest.fixture(scope="module")
 def bank_texts() -> list[str]:
     """More texts than go through the model together: six expected answers of the bank and first sentences of others."""
-    questions = [question for topic in load_topics(ROOT / "questions") for question in topic.questions]
+    questions = [question for topic in delivered_topics() for question in topic.questions]
     texts = [question.expected_answers[0] for question in random.Random(3).sample(questions, BATCH + 2)]
     return [*texts[:6], *(sentences_in(text)[0] for text in texts[6:])]
 

@@ -12,7 +12,7 @@ from config import ROOT
 from question_bank import Question
 from reading.flags import HANDED_BACK, NO_ANSWER, WORD_LIST, Flag, Meant, flags_on
 from reading.words import content_of, words_in
-from topic_files import load_topics
+from tests.delivered import delivered_topics
 
 QUESTION = "What is a deadlock between two transactions, and how does a database resolve it?"
 EXPECTED = (
@@ -203,7 +203,7 @@ def bank() -> tuple[Case, ...]:
     """Every question with each of its expected answers."""
     return tuple(
         Case(question=question, expected=expected, meant=Meant(expected, question.text))
-        for topic in load_topics(ROOT / "questions")
+        for topic in delivered_topics()
         for question in topic.questions
         for expected in question.expected_answers
     )

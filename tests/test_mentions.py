@@ -14,8 +14,8 @@ from reading.key_terms import ReadText, Vectors
 from reading.mentions import ENOUGH_CONTEXT, Mentions
 from reading.nearness import ALONE, IN_CONTEXT, Nearness
 from reading.words import content_of, content_places, roots_of, words_in
+from tests.delivered import delivered_topics
 from tests.fakes import WordEncoder
-from topic_files import load_topics
 
 
 def read(answer: str, vectors: Vectors | None = None) -> ReadText:
@@ -395,7 +395,7 @@ class Pair:
 
 
 LABELLED = [path.stem for path in sorted((ROOT / "tests" / "mentions").glob("*.yaml"))]
-TOPICS = [topic for topic in load_topics(ROOT / "questions") if topic.slug in LABELLED]
+TOPICS = [topic for topic in delivered_topics() if topic.slug in LABELLED]
 """Topics with labelled pairs; the others have none yet."""
 
 

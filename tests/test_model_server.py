@@ -7,15 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from config import ROOT
 from embeddings import OnnxEncoder, make_ready
 from embeddings.remote import RemoteEncoder
 from embeddings.server import ModelServer
 from reading.words import content_places
 from tests.conftest import PASSWORD, unavailable
+from tests.delivered import delivered_topics
 from tests.model_server import RealServer, real_server, server_python
 from tests.service import Reply, Service, running
-from topic_files import load_topics
 
 
 @pytest.fixture(scope="module")
@@ -42,9 +41,7 @@ def local() -> OnnxEncoder:
 
 def expected_answers() -> list[str]:
     """Of the first questions of each topic."""
-    return [
-        question.expected_answers[0] for topic in load_topics(ROOT / "questions") for question in topic.questions[:5]
-    ]
+    return [question.expected_answers[0] for topic in delivered_topics() for question in topic.questions[:5]]
 
 
 def test_vectors_are_those_of_the_local_model(remote: RemoteEncoder, local: OnnxEncoder) -> None:
@@ -96,9 +93,7 @@ def test_an_answer_meets_the_end_of_the_model_server_and_goes_through_when_it_is
         learner = Client(service)
         started = learner.post("/api/adaptive/sessions", {"topics": ["dbms"]}).json
         path = f"/api/adaptive/sessions/{started['session']['id']}/answers"
-        expected = {
-            one.id: one.expected_answers[0] for topic in load_topics(ROOT / "questions") for one in topic.questions
-        }
+        expected = {one.id: one.expected_answers[0] for topic in delivered_topics() for one in topic.questions}
 
         asked = started["question"]["id"]
         scored = learner.post(path, {"question_id": asked, "answer": expected[asked]})

@@ -5,16 +5,15 @@ from collections.abc import Iterator
 
 import pytest
 
-from config import ROOT
 from mastery import Difficulty
 from question_bank import Concept, Question, Topic
 from reading.key_terms import ReadText, key_terms
 from reading.mentions import Mentions
 from reading.words import content_of, roots_of, words_in
+from tests.delivered import delivered_topics
 from tests.fakes import WordEncoder
-from topic_files import load_topics
 
-TOPICS = load_topics(ROOT / "questions")
+TOPICS = delivered_topics()
 every_topic = pytest.mark.parametrize("topic", TOPICS, ids=[topic.slug for topic in TOPICS])
 
 

@@ -8,7 +8,6 @@ import pytest
 from flask import Flask
 
 from api.context import EXTENSION
-from config import ROOT
 from forecast import step
 from forecast_state import LearnerForecast
 from forecast_terms import DAY, SharedTerms
@@ -17,8 +16,8 @@ from models import InterviewSession, db
 from question_bank import Concept, Question, QuestionBank, Topic
 from selection import Selection, SelectionRule, choose_by_forecast, needs
 from tests.conftest import Learner, sign_up
+from tests.delivered import delivered_topics
 from tests.test_selection import NOW, question
-from topic_files import load_topics
 
 
 def topic_of(*questions: Question, prerequisites: Mapping[str, str] | None = None) -> Topic:
@@ -166,7 +165,7 @@ def test_nothing_is_asked_twice_in_a_session_and_nothing_retired() -> None:
 
 
 def test_concepts_of_the_bank_are_all_asked_within_thirty_questions() -> None:
-    topic, asked, sampled = QuestionBank(load_topics(ROOT / "questions")).topic("dbms"), list[str](), set[str]()
+    topic, asked, sampled = QuestionBank(delivered_topics()).topic("dbms"), list[str](), set[str]()
     learner, terms = LearnerForecast(), SharedTerms()
     for number in range(30):
         selection = choose_by_forecast(

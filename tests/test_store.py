@@ -16,15 +16,14 @@ from sqlalchemy import event, func, select, text
 
 import store.bank as bank_shelf
 from bank_tables import BankQuestion, ExpectedVector
-from config import ROOT
 from embeddings import KeptReadings
 from mastery import Difficulty
 from models import InterviewSession, UserMastery, db
 from question_bank import Concept, Question, QuestionBank, Topic
 from store import NotFound, Store
 from tests.conftest import sign_up
+from tests.delivered import delivered_topics
 from tests.fakes import WordEncoder
-from topic_files import load_topics
 
 T = TypeVar("T")
 
@@ -306,7 +305,7 @@ def test_a_reading_comes_back_from_the_store_bit_for_bit(any_app: Flask) -> None
 
 
 def test_the_bank_is_what_the_files_say(any_app: Flask) -> None:
-    topics = load_topics(ROOT / "questions")
+    topics = delivered_topics()
     with any_app.app_context():
         bank = Store().bank()
         assert {topic.slug: topic for topic in bank} == {topic.slug: topic for topic in topics}

@@ -7,7 +7,7 @@ import yaml
 from config import ROOT
 from question_bank import Topic
 from reading.sentences import sentences_of
-from topic_files import load_topics
+from tests.delivered import delivered_topics
 
 QUALITIES = ("good", "middling", "poor")
 BESIDE_THE_POINT = "It depends on the system, but usually it is faster that way and easier to maintain."
@@ -19,7 +19,7 @@ def typed_answers() -> dict[str, dict[str, str]]:
 
     Typed by somebody where tests/answers/ has them; to the other questions they are made of the expected answer.
     """
-    return {name: answers for topic in load_topics(ROOT / "questions") for name, answers in _of(topic).items()}
+    return {name: answers for topic in delivered_topics() for name, answers in _of(topic).items()}
 
 
 def _of(topic: Topic) -> dict[str, dict[str, str]]:
