@@ -94,7 +94,8 @@ class JsonParser(FlaskParser):
 class GradusApi(Api):
     """The OpenAPI document, and problems instead of flask-smorest's own error shape."""
 
-    ERROR_SCHEMA = ProblemSchema
+    ERROR_SCHEMA = {"$ref": "#/components/schemas/Problem"}
+    """That of `ProblemSchema`, by its name: the schema itself would be made sixty times, once for each HTTP status."""
 
     def __init__(self, app: Flask) -> None:
         self._undocumented: list[Blueprint] = []
