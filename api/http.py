@@ -4,7 +4,7 @@ import re
 import uuid
 from collections.abc import Callable
 from copy import deepcopy
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import orjson
 from flask import Flask, Request, Response, g, request
@@ -94,7 +94,7 @@ class JsonParser(FlaskParser):
 class GradusApi(Api):
     """The OpenAPI document, and problems instead of flask-smorest's own error shape."""
 
-    ERROR_SCHEMA = {"$ref": "#/components/schemas/Problem"}
+    ERROR_SCHEMA: ClassVar = {"$ref": "#/components/schemas/Problem"}
     """That of `ProblemSchema`, by its name: the schema itself would be made sixty times, once for each HTTP status."""
 
     def __init__(self, app: Flask) -> None:
