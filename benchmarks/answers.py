@@ -11,6 +11,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from benchmarks.computing import cpu_seconds, postgresql_cpu_seconds
 from benchmarks.learners import practise
 from benchmarks.served import show_on_each
 from benchmarks.table import Row, ratios
@@ -77,13 +78,21 @@ def _together(database_url: str, log: Path) -> list[Row]:
     """Eight learners, two workers; the memory of a worker when all answers are in."""
     with _service(database_url, log, WEB_CONCURRENCY=str(WORKERS)) as service:
         practise(service.port, learners=LEARNERS, answers=LEARNERS * 4)
-        met = [practise(service.port, learners=LEARNERS, answers=TOGETHER) for _ in range(ROUNDS)]
+        met, computed = [], []
+        for _ in range(ROUNDS):
+            workers, database = cpu_seconds(service.workers), postgresql_cpu_seconds()
+            met.append(practise(service.port, learners=LEARNERS, answers=TOGETHER))
+            computed.append((cpu_seconds(service.workers) - workers, postgresql_cpu_seconds() - database))
         memory = [resident_megabytes(worker) for worker in service.workers]
     rates = [len(one.took) / one.seconds for one in met]
     count = sum(len(one.took) for one in met)
+    ours, databases = ([1000 * one[which] * ROUNDS / count for one in computed] for which in (0, 1))
+    together = f"{LEARNERS} learners, {WORKERS} workers"
     return [
-        Row.of(f"{LEARNERS} learners, {WORKERS} workers: answers", rates, unit="1/s", bar=150.0),
-        Row.of(f"{LEARNERS} learners, {WORKERS} workers: an answer, p50", [median(one.took) for one in met], unit="ms"),
+        Row.of(f"{together}: answers", rates, unit="1/s", bar=150.0),
+        Row.of(f"{together}: an answer, p50", [median(one.took) for one in met], unit="ms"),
+        Row.of(f"{together}: a worker computes for an answer", ours, unit="ms"),
+        *([Row.of(f"{together}: PostgreSQL computes for one", databases, unit="ms")] if sum(databases) > 1 else []),
         Row.of(f"memory of a worker after {count:,} answers", memory, unit="MB", bar=300.0, at_most=True),
     ]
 

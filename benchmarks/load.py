@@ -26,7 +26,7 @@ CHUNK = 1 << 16
 class Load:
     """What a load met: how many replies in how many seconds, and how long one took, in milliseconds.
 
-    Whoever knows the server's process can add the seconds that it computed.
+    Whoever knows the server's processes can add the seconds that they computed, and its database.
     """
 
     replies: int
@@ -35,6 +35,7 @@ class Load:
     p95: float
     p99: float
     cpu_seconds: float = 0.0
+    database_cpu_seconds: float = 0.0
 
 
 class UnexpectedReply(RuntimeError):

@@ -39,6 +39,7 @@ def measure(database_url: str) -> list[Row]:
             [median(load.p95 for load in one[PROGRESS]) for one in rounds],
             unit="ms",
         ),
+        *_computed(PROGRESS, rounds),
     ]
 
 
@@ -64,6 +65,19 @@ def _round(asked: Mapping[str, Callable[[], Load]]) -> Round:
 def _throughputs(name: str, rounds: Sequence[Round], seconds: Callable[[Load], float]) -> list[float]:
     """Replies per second in each round."""
     return [sum(load.replies for load in one[name]) / sum(map(seconds, one[name])) for one in rounds]
+
+
+def _computed(name: str, rounds: Sequence[Round]) -> list[Row]:
+    """Milliseconds of the worker and, where it is one of this machine, of PostgreSQL for a reply."""
+
+    def row(who: str, seconds: Callable[[Load], float]) -> Row:
+        return Row.of(
+            f"progress: {who} computes", [1000 / rate for rate in _throughputs(name, rounds, seconds)], unit="ms"
+        )
+
+    used = sum(load.database_cpu_seconds for one in rounds for load in one[name])
+    worker = row("a worker", lambda load: load.cpu_seconds)
+    return [worker, *([row("PostgreSQL", lambda load: load.database_cpu_seconds)] if used > 1 else [])]
 
 
 def _ratios(what: str, rounds: Sequence[Round], seconds: Callable[[Load], float]) -> list[Row]:

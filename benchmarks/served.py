@@ -1,6 +1,5 @@
 """Real gunicorn for benchmarks: one worker, a database of its own, a learner with mastery of 5 topics."""
 
-import os
 import tempfile
 import uuid
 from collections.abc import Callable, Iterable, Iterator
@@ -14,6 +13,7 @@ from psycopg import sql
 
 from adaptive_state import AnswerEvidence, TopicMastery
 from app import create_app
+from benchmarks.computing import cpu_seconds, postgresql_cpu_seconds
 from benchmarks.load import Load, load, request_bytes
 from benchmarks.table import Row, show
 from mastery import REFERENCE
@@ -26,7 +26,6 @@ from tests.service import Service, served
 APPLICATION = "benchmarks.app:create_app()"
 TOPICS = 5
 CONCEPTS = 20
-CLOCK_TICK = 1 / os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,15 +38,13 @@ class Bench:
     def load(self, path: str, *, seconds: float, status: int = 200, **headers: str) -> Load:
         """Ask for the path again and again, as the learner."""
         given = {"Authorization": f"Bearer {self.token}", **headers}
-        before = self._cpu_seconds()
+        before, database = cpu_seconds(self.service.workers), postgresql_cpu_seconds()
         met = load(self.service.port, request_bytes(path, given), status=status, seconds=seconds)
-        return replace(met, cpu_seconds=self._cpu_seconds() - before)
-
-    def _cpu_seconds(self) -> float:
-        """What the worker has computed so far."""
-        (worker,) = self.service.workers
-        user, system = Path(f"/proc/{worker}/stat").read_text().rpartition(")")[2].split()[11:13]
-        return (int(user) + int(system)) * CLOCK_TICK
+        return replace(
+            met,
+            cpu_seconds=cpu_seconds(self.service.workers) - before,
+            database_cpu_seconds=postgresql_cpu_seconds() - database,
+        )
 
     def tag(self, path: str) -> str:
         """The present `ETag` of the path."""
