@@ -47,19 +47,30 @@ METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 """Where the workers count together (see metrics.py); a new one for every start, for figures begin at 0."""
 
 
+LAST_PATIENCE_SECONDS = 5.0
+"""How long a worker that ends waits for a statement: its clients wait for the next worker."""
+
+
 def on_starting(_server: Any) -> None:
     """Make the folder of metrics, before any worker looks for it."""
     os.environ[METRICS_FOLDER] = tempfile.mkdtemp(prefix="gradus-metrics-")
 
 
+def post_fork(_server: Any, _worker: Any) -> None:
+    """What a start makes stays: to look for garbage in it, again and again, is a tenth of the start."""
+    gc.disable()
+
+
 def worker_exit(_server: Any, worker: Any) -> None:
     """What a worker's last answers say of the forecast's shared terms waits in it: it is written before the end."""
     from api.context import EXTENSION
+    from database import be_patient
 
     app = getattr(worker, "wsgi", None)
     if app is None:  # it ends because it could not load the application
         return
     service = app.extensions[EXTENSION]
+    be_patient(min(LAST_PATIENCE_SECONDS, service.settings.database_timeout))
     with app.app_context():
         service.store.share_what_waits(at=service.clock())
 
@@ -104,9 +115,14 @@ BREATH_SECONDS = 0.005
 
 def post_worker_init(worker: Any) -> None:
     """Load the model beside the first requests, so that the process answers at once, and then the questions."""
+    from sqlalchemy.exc import SQLAlchemyError
+
     from api.context import EXTENSION
+    from database import be_patient
     from embeddings import ModelUnavailable
 
+    gc.freeze()
+    gc.enable()
     util.write_error = write_problem
 
     log = logging.getLogger("gunicorn.error")
@@ -123,15 +139,18 @@ def post_worker_init(worker: Any) -> None:
                 log.error("%s; answers get 503 until it can", error)
                 time.sleep(error.retry_after + 1)
         time.sleep(SETTLED_SECONDS)
+        be_patient(service.settings.database_timeout)
         ready = 0
         try:
             with worker.wsgi.app_context():
-                for _question in service.controller.make_ready():
-                    ready += 1
+                for is_ready in service.controller.make_ready():
+                    ready += is_ready
                     time.sleep(BREATH_SECONDS)
             log.info("ready for answers questions=%d", ready)
-        except Exception as error:  # whatever it is, answers go on
-            log.info("questions get ready when they are answered ready=%d reason=%s", ready, error)
+        except (ModelUnavailable, SQLAlchemyError) as error:  # questions get ready when they are answered
+            log.info("ready for answers questions=%d stopped_by=%s", ready, type(error).__name__)
+        except Exception:
+            log.exception("questions were not made ready")
         gc.freeze()  # what is there now stays: to look through it again stops every thread for 0.1 s
 
     threading.Thread(target=warm_up, name="model-warm-up", daemon=True).start()

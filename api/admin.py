@@ -5,9 +5,9 @@ from dataclasses import asdict
 from functools import wraps
 from typing import Any, TypeVar
 
+import marshmallow
 import orjson
 from flask import Response, request
-from marshmallow import Schema
 from werkzeug.exceptions import BadRequest, UnsupportedMediaType
 
 from accounts import Role
@@ -62,7 +62,9 @@ def versions_of(user_id: int) -> object:
     return services().store.mastery_versions(services().store.user(user_id).id)
 
 
-def bank_body(schema: type[Schema], description: str, *, formats: Sequence[Format] = EDITS) -> dict[str, Any]:
+def bank_body(
+    schema: type[marshmallow.Schema], description: str, *, formats: Sequence[Format] = EDITS
+) -> dict[str, Any]:
     """The documentation of a body in one of these formats of the bank; one that is no object is a text."""
     usual = {read_as: media_type for media_type, read_as in reversed(MEDIA_TYPES.items())}
     content = {usual[read_as]: {"schema": schema if read_as in EDITS else {"type": "string"}} for read_as in formats}

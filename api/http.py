@@ -6,11 +6,12 @@ from collections.abc import Callable
 from copy import deepcopy
 from typing import Any, ClassVar, TypeVar
 
+import marshmallow
 import orjson
 from flask import Flask, Request, Response, g, request
 from flask.json.provider import JSONProvider
 from flask_smorest import Api, Blueprint
-from marshmallow import Schema, ValidationError, fields
+from marshmallow import ValidationError, fields
 from webargs.flaskparser import FlaskParser
 from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, UnsupportedMediaType
@@ -20,6 +21,7 @@ from api.conditional import conditional, mastery_read
 from api.cookies import CARRIER, CARRIER_DESCRIPTION, CARRIERS, NAME, cookie_kept
 from api.problems import PROBLEM_TYPE, ProblemSchema, register_errors
 from api.retries import retry_safe
+from api.schemas.base import Schema
 from api.security import guard
 from store import Shown
 
@@ -71,7 +73,7 @@ class GradusJson(JSONProvider):
 class JsonParser(FlaskParser):
     """Reads request bodies: 415 for another type, 400 for broken JSON (NaN and lone surrogates included)."""
 
-    def load_querystring(self, req: Request, schema: Schema) -> Any:
+    def load_querystring(self, req: Request, schema: marshmallow.Schema) -> Any:
         """An empty text counts as none: that is how forms and URL builders leave one out."""
         numbers = {name for name, field in schema.fields.items() if isinstance(field, fields.Integer)}
         given = MultiDict((name, value) for name, value in req.args.items(multi=True) if value or name in numbers)
@@ -79,7 +81,7 @@ class JsonParser(FlaskParser):
             raise ValidationError({name: ["Must be given once."] for name in repeated})
         return self._makeproxy(given, schema)
 
-    def load_json(self, req: Request, schema: Schema) -> Any:
+    def load_json(self, req: Request, schema: marshmallow.Schema) -> Any:
         body = whole_body(req)
         if not body:
             return {}
@@ -218,7 +220,7 @@ class ApiBlueprint(Blueprint):
         decorated: View = self.body(NothingSchema, required=False, as_kwargs=True)(view)
         return decorated
 
-    def query(self, schema: type[Schema]) -> Callable[[View], View]:
+    def query(self, schema: type[marshmallow.Schema]) -> Callable[[View], View]:
         """The view takes query parameters of that schema."""
 
         def decorate(view: View) -> View:
@@ -227,7 +229,7 @@ class ApiBlueprint(Blueprint):
 
         return decorate
 
-    def body(self, schema: type[Schema], **options: Any) -> Callable[[View], View]:
+    def body(self, schema: type[marshmallow.Schema], **options: Any) -> Callable[[View], View]:
         """The view takes a JSON body of that schema."""
 
         def decorate(view: View) -> View:

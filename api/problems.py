@@ -8,7 +8,7 @@ from typing import Any
 
 from flask import Flask, Response, current_app, g, request
 from flask_limiter import RateLimitExceeded
-from marshmallow import Schema, fields
+from marshmallow import fields
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm.exc import StaleDataError
@@ -18,6 +18,7 @@ from werkzeug.http import HTTP_STATUS_CODES
 from accounts import LastAdministrator, LoginEnded, RoleNeeded, WrongCredentials, WrongPassword
 from adaptive_controller import NothingToAsk, QuestionNotOpen
 from adaptive_state import CorruptConceptDocument
+from api.schemas.base import Schema
 from authoring import Unrestorable
 from bank_lines import PROBLEMS_TOLD, InvalidBank
 from database import is_storage_full

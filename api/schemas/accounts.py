@@ -1,8 +1,9 @@
 """Shapes of accounts and tokens."""
 
-from marshmallow import Schema, fields, validate
+from marshmallow import fields, validate
 
 from accounts import MAX_PASSWORD, MIN_PASSWORD, Role
+from api.schemas.base import Schema
 from api.schemas.fields import UtcTime, Words, fits_as_key, usable_in_a_name
 
 

@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from marshmallow import Schema, fields, validate
+from marshmallow import fields, validate
 
 from accounts import Role
 from api.schemas.accounts import UserSchema
 from api.schemas.bank import warnings_field
+from api.schemas.base import Schema
 from api.schemas.fields import PLACES, Rounded, UtcTime, Words, YesOrNo, names
 from api.schemas.mastery import ProgressSchema, ResetRequestSchema
 from api.schemas.pages import PageQuerySchema

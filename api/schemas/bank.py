@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from marshmallow import Schema, ValidationError, fields, post_dump, validate
+from marshmallow import ValidationError, fields, post_dump, validate
 
+from api.schemas.base import Schema
 from api.schemas.fields import DIFFICULTIES, MAX_TOPIC_CHARACTERS, UtcTime, Words, names
 from topic_files import SLUG
 

@@ -1,7 +1,8 @@
 """Shapes of debugging practice: challenges, explanations, and the sessions of the past."""
 
-from marshmallow import Schema, fields, validate
+from marshmallow import fields, validate
 
+from api.schemas.base import Schema
 from api.schemas.fields import DIFFICULTIES, MAX_ANSWER_CHARACTERS, QuestionId, Rounded, UtcTime, Words, names
 from api.schemas.practice import LoggedAttemptSchema, SessionSchema
 from challenges import Language

@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from marshmallow import Schema, fields
+from marshmallow import fields
 from sqlalchemy import Boolean, Column, Float, Integer, String
 
+from api.schemas.base import Schema
 from api.schemas.fields import UtcTime
 from database import UtcDateTime
 from exports import ACCOUNT, JSON_TEXTS, SECTIONS, Section

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from marshmallow import Schema, ValidationError, fields, validate, validates_schema
+from marshmallow import ValidationError, fields, validate, validates_schema
 
+from api.schemas.base import Schema
 from api.schemas.fields import (
     DIFFICULTIES,
     HISTORY_TYPES,

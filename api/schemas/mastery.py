@@ -1,7 +1,8 @@
 """Shapes of progress, mastery, resets, policy and topics."""
 
-from marshmallow import Schema, fields, validate
+from marshmallow import fields, validate
 
+from api.schemas.base import Schema
 from api.schemas.fields import DIFFICULTIES, MAX_TOPIC_CHARACTERS, Rounded, UtcTime, Words, names
 
 

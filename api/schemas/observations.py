@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from marshmallow import Schema, ValidationError, fields, post_load, validate, validates_schema
+from marshmallow import ValidationError, fields, post_load, validate, validates_schema
 
+from api.schemas.base import Schema
 from api.schemas.fields import (
     DIFFICULTIES,
     MAX_ANSWER_CHARACTERS,

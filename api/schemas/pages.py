@@ -1,7 +1,8 @@
 """The part of a list that is asked for."""
 
-from marshmallow import Schema, fields, validate
+from marshmallow import fields, validate
 
+from api.schemas.base import Schema
 from api.schemas.fields import Cursor
 
 

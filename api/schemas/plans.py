@@ -1,7 +1,8 @@
 """Shapes of action plans."""
 
-from marshmallow import Schema, fields, validate
+from marshmallow import fields, validate
 
+from api.schemas.base import Schema
 from api.schemas.fields import DIFFICULTIES, HISTORY_TYPES, Rounded, UtcTime, names
 
 

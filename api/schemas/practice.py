@@ -1,8 +1,9 @@
 """Shapes of practice: sessions, questions, answers."""
 
-from marshmallow import Schema, fields, validate
+from marshmallow import fields, validate
 
 from adaptive_controller import Action, SessionStatus
+from api.schemas.base import Schema
 from api.schemas.fields import (
     DIFFICULTIES,
     HISTORY_TYPES,
