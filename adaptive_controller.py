@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from itertools import islice
 
 from adaptive_state import AdaptiveInterviewState, OpenQuestion, TopicMastery
 from embeddings import NotKept
@@ -14,7 +13,7 @@ from mastery import Difficulty, MasteryPolicy
 from models import Attempt, InterviewSession
 from question_bank import QuestionBank
 from recording import GivenAnswer, record_answer
-from scoring import QUESTIONS, Scorer
+from scoring import Scorer
 from selection import Selection, SelectionRule, choose_by_forecast, choose_question, plan_topics
 from store import Store
 
@@ -99,14 +98,16 @@ class AdaptiveInterviewController:
         self._chance = chance
         self._selection = selection
 
-    def make_ready(self) -> Iterator[str]:
-        """Make the bank's questions ready to be answered, as many as the scorer remembers; each one's id when it is.
+    def make_ready(self) -> Iterator[bool]:
+        """Make the bank's questions ready to be answered, as long as the scorer has room; for each whether it is.
 
         A question that is not ready gets so with its first answer, which then takes some milliseconds longer; so do
         those that the model has not read yet. Raises `ModelUnavailable`.
         """
         bank = self._store.bank()
-        for question in islice((question for topic in bank for question in topic.active_questions), QUESTIONS):
+        for question in (question for topic in bank for question in topic.active_questions):
+            if not self._scorer.has_room:
+                return
             try:
                 self._scorer.make_ready(
                     expected_answers=question.expected_answers,
@@ -114,9 +115,9 @@ class AdaptiveInterviewController:
                     keywords=question.keywords,
                     concepts=bank.concepts_of(question, question.concepts),
                 )
+                yield True
             except NotKept:
-                continue
-            yield question.id
+                yield False
 
     def start(
         self,

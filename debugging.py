@@ -124,7 +124,7 @@ class DebuggingController:
         seen = self._store.session_seen(user_id, session_id, debugging=True)
         opened = expect_open(seen.state, challenge_id)
         bank = self._store.bank(seen.bank_revision)
-        challenge = self._store.challenges().challenge(opened.question_id)
+        challenge = self._store.challenges(seen.bank_revision).challenge(opened.question_id)
         concepts = bank.concepts_of(challenge.as_question, opened.concepts)
         score = self._score(challenge, concepts, explanation, seen.shown)
         now = self._clock()

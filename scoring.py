@@ -26,8 +26,8 @@ ESTIMATE_SEMANTIC, ESTIMATE_ALIGNED = 0.3, 0.7
 HALF = np.dtype("<f2")
 """What is kept is rounded to half precision anyway (see `KeptReadings`); remembered like that, it takes half of it."""
 
-QUESTIONS = 500
-"""Questions whose expected answers stay ready in memory, about 60 KB each."""
+QUESTIONS = 600
+"""Questions and challenges whose expected answers stay ready in memory, 100 KB each: the delivered bank has 554."""
 
 CONCEPTS = 500
 """Concepts whose descriptions stay ready in memory, about 30 KB each."""
@@ -186,6 +186,11 @@ class Scorer:
     def name(self) -> str:
         """The model behind the semantic scores, as it stands in every attempt."""
         return self._encoder.name
+
+    @property
+    def has_room(self) -> bool:
+        """Whether one more question can be remembered without forgetting another."""
+        return self._expected_answers.has_room
 
     def make_ready(
         self,

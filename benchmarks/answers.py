@@ -87,12 +87,13 @@ def _together(database_url: str, log: Path) -> list[Row]:
     rates = [len(one.took) / one.seconds for one in met]
     count = sum(len(one.took) for one in met)
     ours, databases = ([1000 * one[which] * ROUNDS / count for one in computed] for which in (0, 1))
+    on_postgresql = database_url.startswith("postgresql")
     together = f"{LEARNERS} learners, {WORKERS} workers"
     return [
         Row.of(f"{together}: answers", rates, unit="1/s", bar=150.0),
         Row.of(f"{together}: an answer, p50", [median(one.took) for one in met], unit="ms"),
         Row.of(f"{together}: a worker computes for an answer", ours, unit="ms"),
-        *([Row.of(f"{together}: PostgreSQL computes for one", databases, unit="ms")] if sum(databases) > 1 else []),
+        *([Row.of(f"{together}: PostgreSQL computes for one", databases, unit="ms")] if on_postgresql else []),
         Row.of(f"memory of a worker after {count:,} answers", memory, unit="MB", bar=300.0, at_most=True),
     ]
 

@@ -10,8 +10,8 @@ from api.security import guard
 from api.tokens import verified_claims
 from app import create_app as create
 from models import UserMastery
-from tests.conftest import settings_for
 from tests.fakes import WordEncoder
+from tests.installation import settings_for
 
 NAIVE, TOKEN, SIGNATURE = "/bench/naive", "/bench/token", "/bench/signature"
 

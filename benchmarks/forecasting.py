@@ -16,8 +16,9 @@ from mastery import REFERENCE
 from models import db
 from scoring import Scorer
 from store import Store, utc_now
-from tests.conftest import fill, settings_for
+from tests.conftest import fill
 from tests.fakes import ToldScorer, WordEncoder, learner_in
+from tests.installation import settings_for
 
 ROUNDS = 5
 ANSWERS, TURNS = 40, 10

@@ -31,7 +31,7 @@ from benchmarks.table import Row, ratios, show
 from benchmarks.texts import answers_by_question
 from embeddings import make_ready
 from models import User, db
-from tests.conftest import settings_for
+from tests.installation import settings_for
 from tests.service import Service, prepare, served
 
 SIZES = (1_000, 100_000, 1_000_000)

@@ -39,7 +39,7 @@ def measure(database_url: str) -> list[Row]:
             [median(load.p95 for load in one[PROGRESS]) for one in rounds],
             unit="ms",
         ),
-        *_computed(PROGRESS, rounds),
+        *_computed(PROGRESS, rounds, on_postgresql=database_url.startswith("postgresql")),
     ]
 
 
@@ -67,17 +67,16 @@ def _throughputs(name: str, rounds: Sequence[Round], seconds: Callable[[Load], f
     return [sum(load.replies for load in one[name]) / sum(map(seconds, one[name])) for one in rounds]
 
 
-def _computed(name: str, rounds: Sequence[Round]) -> list[Row]:
-    """Milliseconds of the worker and, where it is one of this machine, of PostgreSQL for a reply."""
+def _computed(name: str, rounds: Sequence[Round], *, on_postgresql: bool) -> list[Row]:
+    """Milliseconds of the worker and of PostgreSQL for a reply."""
 
     def row(who: str, seconds: Callable[[Load], float]) -> Row:
         return Row.of(
             f"progress: {who} computes", [1000 / rate for rate in _throughputs(name, rounds, seconds)], unit="ms"
         )
 
-    used = sum(load.database_cpu_seconds for one in rounds for load in one[name])
     worker = row("a worker", lambda load: load.cpu_seconds)
-    return [worker, *([row("PostgreSQL", lambda load: load.database_cpu_seconds)] if used > 1 else [])]
+    return [worker, row("PostgreSQL", lambda load: load.database_cpu_seconds)] if on_postgresql else [worker]
 
 
 def _ratios(what: str, rounds: Sequence[Round], seconds: Callable[[Load], float]) -> list[Row]:

@@ -19,8 +19,9 @@ from benchmarks.table import Row, show
 from mastery import REFERENCE
 from models import UserMastery, db
 from store import Store
-from tests.conftest import PASSWORD, POSTGRES, fill, postgres_url, settings_for
+from tests.conftest import PASSWORD, POSTGRES, fill, postgres_url
 from tests.fakes import WordEncoder
+from tests.installation import settings_for
 from tests.service import Service, served
 
 APPLICATION = "benchmarks.app:create_app()"

@@ -73,7 +73,7 @@ class LocalEncoder(ABC):
         model = self._ready()
         try:
             readings = read_with(model, texts, spans)
-        except RuntimeError as error:
+        except (RuntimeError, OSError) as error:
             log.exception("encoding failed")
             raise ModelUnavailable("The embedding model failed on this text.") from error
         if not all(np.isfinite(reading.vector).all() and np.isfinite(reading.spans).all() for reading in readings):

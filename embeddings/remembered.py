@@ -25,6 +25,11 @@ class Remembered(Generic[K, V]):
         self.keep({key: value})
         return value
 
+    @property
+    def has_room(self) -> bool:
+        """Whether one more value fits."""
+        return len(self._values) < self._size
+
     def find(self, keys: Iterable[K]) -> dict[K, V]:
         """The values that are there, by their keys."""
         with self._lock:

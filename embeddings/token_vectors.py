@@ -1,6 +1,8 @@
 """TokenVectors: the vectors by which tokens enter a model, read from a file when they are first needed."""
 
+import os
 import threading
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ from numpy.typing import NDArray
 
 from embeddings.readings import Vectors
 
+STORED = np.dtype("<f4")
 FIRST_ROOM = 1024
 """Rows that there is room for at first; whenever they do not suffice, the room doubles."""
 
@@ -21,15 +24,17 @@ class TokenVectors:
     """
 
     def __init__(self, file: Path, dimensions: int) -> None:
-        self._file = file
+        self._file = os.open(file, os.O_RDONLY)  # stays open: its rows can be read whatever becomes of its name
+        weakref.finalize(self, os.close, self._file)
         self._dimensions = dimensions
+        self._row_bytes = dimensions * STORED.itemsize
         self._taking = threading.Lock()
-        self._places = np.full(len(self._table()), -1, dtype=np.int32)
+        self._places = np.full(file.stat().st_size // self._row_bytes, -1, dtype=np.int32)
         self._rows = np.empty((FIRST_ROOM, dimensions), dtype=np.float32)
         self._taken = 0
 
     def of(self, ids: NDArray[np.int64]) -> Vectors:
-        """The vector of each token, in one more dimension than `ids` has."""
+        """The vector of each token, in one more dimension than `ids` has; raises `RuntimeError` where a row is gone."""
         if (self._places[ids] < 0).any():
             self._take(ids)
         places = self._places[ids]  # before the rows: those may only become more
@@ -44,10 +49,13 @@ class TokenVectors:
                 rows = np.empty((max(taken, 2 * len(self._rows)), self._dimensions), dtype=np.float32)
                 rows[: self._taken] = self._rows[: self._taken]
                 self._rows = rows
-            self._rows[self._taken : taken] = self._table()[missing]
+            for place, token in enumerate(missing.tolist(), start=self._taken):
+                self._rows[place] = self._row(token)
             self._places[missing] = np.arange(self._taken, taken)
             self._taken = taken
 
-    def _table(self) -> NDArray[Any]:
-        """All rows, mapped into memory for as long as somebody holds them."""
-        return np.memmap(self._file, dtype="<f4", mode="r").reshape(-1, self._dimensions)
+    def _row(self, token: int) -> NDArray[Any]:
+        stored = os.pread(self._file, self._row_bytes, token * self._row_bytes)
+        if len(stored) < self._row_bytes:
+            raise RuntimeError("the file of token vectors has become shorter")
+        return np.frombuffer(stored, dtype=STORED)

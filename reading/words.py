@@ -1,7 +1,6 @@
 """The words of a text: where they stand, how they are folded, and the root by which they are compared."""
 
 import re
-import sys
 import threading
 import unicodedata
 from collections.abc import Iterable
@@ -65,18 +64,31 @@ def words_in(text: str) -> list[Word]:
 
 @lru_cache(maxsize=32)
 def _words_in(text: str) -> tuple[Word, ...]:
-    """A text is read several times in a row. Its words are words of others too, and stand in memory once."""
-    words = []
-    for match in WORD.finditer(text):
-        written = sys.intern(match[1])
-        folded = sys.intern(_folded(written))
-        words.append(Word(written, folded, root_of(folded), match.start(1), match.end(1)))
-    return tuple(words)
+    """A text is read several times in a row."""
+    return tuple(Word(*_forms(match[1]), match.start(1), match.end(1)) for match in WORD.finditer(text))
+
+
+def _forms(written: str) -> tuple[str, str, str]:
+    """A word as it is written, folded, and its root."""
+    return _forms_of_word(written) if len(written) <= LONGEST_WORD else _made_forms(written)
+
+
+@lru_cache(maxsize=50_000)
+def _forms_of_word(written: str) -> tuple[str, str, str]:
+    """Texts share their words, which so stand in memory once."""
+    return _made_forms(written)
+
+
+def _made_forms(written: str) -> tuple[str, str, str]:
+    folded = _folded(written)
+    if folded == written:
+        folded = written  # one string, not two
+    return written, folded, root_of(folded)
 
 
 def words_of(text: str) -> list[str]:
     """The folded words of a text."""
-    return [sys.intern(_folded(match[1])) for match in WORD.finditer(text)]
+    return [_forms(match[1])[1] for match in WORD.finditer(text)]
 
 
 def _folded(word: str) -> str:
@@ -112,16 +124,13 @@ def root_of(folded: str) -> str:
 
 
 _local = threading.local()
+"""The stemmer keeps state while it works: each thread has its own."""
 
 
 def stem(word: str) -> str:
     """The Snowball stem of an English word; what is too long for a word is its own stem."""
-    return _stemmed(word) if len(word) <= LONGEST_WORD else word
-
-
-@lru_cache(maxsize=50_000)
-def _stemmed(word: str) -> str:
-    """The stemmer keeps state while it works: each thread has its own."""
+    if len(word) > LONGEST_WORD:
+        return word
     if not hasattr(_local, "stemmer"):
         _local.stemmer = snowballstemmer.stemmer("english")
     stemmed: str = _local.stemmer.stemWord(word)

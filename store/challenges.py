@@ -15,9 +15,12 @@ class ChallengeShelf(BankShelf):
 
     _challenges: tuple[int, ChallengeBank] | None = None
 
-    def challenges(self) -> ChallengeBank:
-        """The challenges of the bank's newest revision, read once per revision and process."""
-        revision = self.bank_revision()
+    def challenges(self, revision: int | None = None) -> ChallengeBank:
+        """The challenges of the bank's newest revision, which is `revision` where the caller has just read it.
+
+        They are read once per revision and process.
+        """
+        revision = self.bank_revision() if revision is None else revision
         if self._challenges is None or self._challenges[0] != revision:
             rows = self._session.scalars(select(DebuggingChallenge).order_by(DebuggingChallenge.position))
             self._challenges = (revision, ChallengeBank(map(_challenge, rows)))

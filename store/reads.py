@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Row, Select, and_, bindparam, select
 
 from models import IdempotencyKey, TokenFamily, User, UserMastery
-from store.retries import KEPT_FOR, KeptReply
+from store.retries import KEPT_FOR, REPLY, STILL_KEPT, KeptReply
 from store.transactions import Transactions
 from stored_rows import PROGRESS_DEFAULTS
 
@@ -61,10 +61,8 @@ _LOGIN = select(_USERS.c.role).where(
 _SIGNED_IN = _LOGIN.select_from(_USER_OF_LOGIN)
 
 _KEYS = IdempotencyKey.__table__
-_KEPT = and_(_KEYS.c.user_id == _USERS.c.id, _KEYS.c.key == bindparam("key"), _KEYS.c.created_at > bindparam("expired"))
-_SIGNED_IN_WITH_REPLY = _LOGIN.add_columns(
-    *(_KEYS.c[name] for name in ("fingerprint", "status", "headers", "body"))
-).select_from(_USER_OF_LOGIN.outerjoin(_KEYS, _KEPT))
+_KEPT = and_(_KEYS.c.user_id == _USERS.c.id, _KEYS.c.key == bindparam("key"), STILL_KEPT)
+_SIGNED_IN_WITH_REPLY = _LOGIN.add_columns(*REPLY).select_from(_USER_OF_LOGIN.outerjoin(_KEYS, _KEPT))
 
 
 def _with_masteries(shown: Shown, records: Any) -> Select[Any]:

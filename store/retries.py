@@ -18,9 +18,11 @@ SWEEPING = "0"
 
 _KEYS = IdempotencyKey.__table__
 _THE_KEY = and_(_KEYS.c.user_id == bindparam("owner"), _KEYS.c.key == bindparam("name"))
-_KEPT = select(_KEYS.c.fingerprint, _KEYS.c.status, _KEYS.c.headers, _KEYS.c.body).where(
-    _THE_KEY, _KEYS.c.created_at > bindparam("expired")
-)
+STILL_KEPT = _KEYS.c.created_at > bindparam("expired")
+REPLY = tuple(_KEYS.c[name] for name in ("fingerprint", "status", "headers", "body"))
+"""The columns of a `KeptReply`, in its order."""
+
+_KEPT = select(*REPLY).where(_THE_KEY, STILL_KEPT)
 _FILLED = update(_KEYS).where(_THE_KEY)
 _SWEPT = delete(_KEYS).where(_KEYS.c.user_id == bindparam("owner"), _KEYS.c.created_at <= bindparam("expired"))
 

@@ -28,17 +28,20 @@ class SweepShelf(Transactions):
         return self._swept(_FAMILIES, or_(_FAMILIES.c.expires_at <= now, _FAMILIES.c.revoked_at.is_not(None)))
 
     def _swept(self, table: Any, over: ColumnElement[bool]) -> Iterator[int]:
-        """In the order of the primary key, so that what stays is looked at once."""
+        """In the order of the primary key, so that what stays is looked at once.
+
+        What somebody else holds at this moment is left to them: a sweep waits for nobody, so that nobody waits in turn.
+        """
         key = tuple_(*table.primary_key.columns)
         among: list[ColumnElement[bool]] = [over]
         while True:
-            with self.look() as connection:
-                found = select(*key.clauses).where(*among).order_by(*key.clauses).limit(SWEPT_TOGETHER)
-                keys = [tuple(row) for row in connection.execute(found)]
+            found = select(*key.clauses).where(*among).order_by(*key.clauses).limit(SWEPT_TOGETHER)
+            with self.transaction():
+                connection = self._session.connection()
+                keys = [tuple(row) for row in connection.execute(found.with_for_update(skip_locked=True))]
+                if keys:
+                    connection.execute(delete(table).where(key.in_(keys)))
             if not keys:
                 return
-            with self.transaction():
-                # Asked again whether it is over: a key may have been taken over meanwhile.
-                swept = self._session.connection().execute(delete(table).where(*among, key <= keys[-1]))
-            yield swept.rowcount
+            yield len(keys)
             among = [over, key > keys[-1]]

@@ -117,7 +117,8 @@ POSTGRES = os.environ.get("TEST_POSTGRES_URL", "postgresql://postgres@127.0.0.1:
 REDIS = os.environ.get("TEST_REDIS_URL", "redis://127.0.0.1:6379")
 """The server, without the number of a database: the tests take one that is empty."""
 
-BANK_TABLES = ("bank_", "debugging_challenges", "counted_policies")
+POLICIES = "counted_policies"
+BANK_TABLES = ("bank_", "debugging_challenges", POLICIES)
 PASSWORD = "correct horse battery"
 
 
@@ -280,18 +281,24 @@ def restored(name: str, bank: Bank) -> bool:
     """
     with connected_to(name) as connection:
         try:
-            empty(connection, tables(bank=False))
+            empty(connection, [*tables(bank=False), POLICIES])
+            fill_in(connection, {POLICIES: bank[POLICIES]})
             imports = connection.execute("SELECT count(*), max(checksum) FROM bank_imports").fetchone()
             if imports != (1, "tests"):
                 empty(connection, tables(bank=True))
-                for table, rows in bank.items():
-                    with connection.cursor().copy(sql.SQL("COPY {} FROM STDIN").format(sql.Identifier(table))) as copy:
-                        copy.write(rows)
+                fill_in(connection, bank)
                 connection.execute("SELECT setval(pg_get_serial_sequence('bank_imports', 'id'), 1)")
         except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn, psycopg.errors.BadCopyFileFormat):
             connection.rollback()
             return False
     return True
+
+
+def fill_in(connection: psycopg.Connection, bank: Bank) -> None:
+    """Copy the rows of these tables in."""
+    for table, rows in bank.items():
+        with connection.cursor().copy(sql.SQL("COPY {} FROM STDIN").format(sql.Identifier(table))) as copy:
+            copy.write(rows)
 
 
 def empty(connection: psycopg.Connection, names: list[str]) -> None:

@@ -1,11 +1,13 @@
 """A test's database begins as that of every other test, whatever the test before did to it."""
 
+from dataclasses import replace
 from typing import Any
 
 from flask import Flask
 from sqlalchemy import delete, select, update
 
 from bank_tables import BankQuestion
+from mastery import REFERENCE
 from models import db
 from store import Store, utc_now
 from tests.conftest import Bank, postgres_url, restored, sign_up
@@ -41,6 +43,17 @@ def test_what_a_test_did_to_learners_and_bank_is_undone(
         assert store.save_topics([], source="elsewhere", checksum="1", at=utc_now()) == 2
     with app.app_context():
         assert db.session.scalars(select(BankQuestion).where(BankQuestion.topic == "oop")).first()
+
+
+def test_policies_that_a_test_counted_are_forgotten(make_app: Any, postgres_database: str, postgres_bank: Bank) -> None:
+    app = make_app(postgres_url(postgres_database))
+    assert restored(postgres_database, postgres_bank)
+    before = everything(app)
+    with app.app_context(), (store := Store()).transaction():
+        store.count_anew(replace(REFERENCE, name="other"), at=utc_now())
+    assert everything(app) != before
+    assert restored(postgres_database, postgres_bank)
+    assert everything(app) == before
 
 
 def test_a_database_whose_tables_were_changed_is_not_used_again(

@@ -2,14 +2,15 @@
 
 from pathlib import Path
 
+import pytest
 from flask import Flask
 
 from administration import keep_readings, kept_texts
 from api.context import EXTENSION, Services
 from app import create_app
 from embeddings import OnnxEncoder
+from embeddings.remembered import Remembered
 from models import db
-from scoring import QUESTIONS
 from tests.conftest import Learner, settings_for, sign_up
 from tests.fakes import WordEncoder
 from tests.service import served
@@ -31,7 +32,7 @@ def answered(learner: Learner) -> None:
 
 def test_a_bank_that_the_model_has_not_read_is_not_read_now(app: Flask, encoder: WordEncoder) -> None:
     with app.app_context():
-        assert list(services_of(app).controller.make_ready()) == []
+        assert set(services_of(app).controller.make_ready()) == {False}
     assert encoder.encoded == []
 
 
@@ -47,12 +48,25 @@ def test_answers_to_ready_questions_ask_for_no_reading(any_app: Flask, encoder: 
     with any_app.app_context():
         encoder.encoded.clear()
         active = [question.id for topic in bank for question in topic.active_questions]
-        assert list(services.controller.make_ready()) == active[:QUESTIONS]
+        assert list(services.controller.make_ready()) == [True] * len(active)
     assert encoder.encoded == []
     with statements(any_app) as asked:
         answered(learner)
     assert asked
     assert not any(READINGS in statement for statement in asked)
+
+
+def test_what_answers_made_ready_is_not_forgotten_for_it(
+    app: Flask, encoder: WordEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    services = services_of(app)
+    with app.app_context():
+        keep_readings(encoder, services.store, [kept_texts([topic]) for topic in services.store.bank()])
+        remembered: Remembered[str, tuple[()]] = Remembered(3)
+        monkeypatch.setattr(services.scorer, "_expected_answers", remembered)
+        remembered.keep({"answered": ()})
+        assert list(services.controller.make_ready()) == [True, True]
+        assert "answered" in remembered.find(["answered"])
 
 
 def test_a_worker_gets_ready_what_the_model_has_read(served_database: Path, tmp_path: Path) -> None:

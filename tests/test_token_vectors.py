@@ -1,5 +1,6 @@
 """The vectors of tokens: read from their file when they are first needed."""
 
+import os
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -32,13 +33,20 @@ def test_each_token_has_its_row_wherever_it_stands(file: Path) -> None:
         np.testing.assert_array_equal(vectors.of(given(ids)), TABLE[given(ids)])
 
 
-def test_a_row_is_read_once(file: Path) -> None:
+def test_rows_that_were_read_stay_and_no_others_come_from_a_file_that_was_cut_short(file: Path) -> None:
     vectors = TokenVectors(file, DIMENSIONS)
     vectors.of(given([3, 4]))
-    file.unlink()
+    os.truncate(file, 3 * TABLE[0].nbytes)
     np.testing.assert_array_equal(vectors.of(given([4, 3, 4])), TABLE[[4, 3, 4]])
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(RuntimeError, match="shorter"):
         vectors.of(given([3, 9]))
+    np.testing.assert_array_equal(vectors.of(given([2, 3])), TABLE[[2, 3]])
+
+
+def test_a_file_whose_name_is_gone_is_read_on(file: Path) -> None:
+    vectors = TokenVectors(file, DIMENSIONS)
+    file.unlink()
+    np.testing.assert_array_equal(vectors.of(given([3, 9])), TABLE[[3, 9]])
 
 
 def test_there_is_room_for_every_row(file: Path) -> None:

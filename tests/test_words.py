@@ -16,7 +16,7 @@ from reading.words import (
     NUMBERS,
     STOP_WORDS,
     Word,
-    _stemmed,
+    _forms_of_word,
     content_of,
     content_places,
     root_of,
@@ -208,9 +208,9 @@ def test_what_is_too_long_for_a_word_is_its_own_root() -> None:
 
 
 def test_what_is_too_long_for_a_word_fills_no_memory() -> None:
-    before = _stemmed.cache_info().misses
-    stem("y" * (LONGEST_WORD + 1))
-    assert _stemmed.cache_info().misses == before
+    before = _forms_of_word.cache_info().misses
+    words_in("y" * (LONGEST_WORD + 1))
+    assert _forms_of_word.cache_info().misses == before
 
 
 @pytest.fixture
@@ -232,6 +232,5 @@ def test_eight_threads_find_the_stems_that_one_finds() -> None:
     def stems(seed: int) -> dict[str, str]:
         return {word: stem(word) for word in random.Random(seed).sample(words, len(words))}
 
-    _stemmed.cache_clear()
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(stems, range(8))) == [expected] * 8
