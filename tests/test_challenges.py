@@ -1,5 +1,6 @@
 """Debugging challenges: each file is read whole or refused, each bug shows when it runs, and each correction works."""
 
+import hashlib
 import shutil
 import sqlite3
 import subprocess
@@ -256,10 +257,13 @@ def test_an_expected_answer_mentions_every_concept_and_keyword(challenge: Challe
 
 
 @every_challenge
-def test_the_bug_shows_and_the_correction_works(challenge: Challenge, tmp_path: Path) -> None:
+def test_the_bug_shows_and_the_correction_works(
+    challenge: Challenge, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     behaves = RUNNERS[challenge.language]
-    assert behaves(challenge.correct_code, challenge.harness, tmp_path)
-    assert not behaves(challenge.buggy_code, challenge.harness, tmp_path)
+    folder = request.getfixturevalue("java_programs") if challenge.language is Language.JAVA else tmp_path
+    assert behaves(challenge.correct_code, challenge.harness, folder)
+    assert not behaves(challenge.buggy_code, challenge.harness, folder)
 
 
 def python_behaves(code: str, harness: str, folder: Path) -> bool:
@@ -285,14 +289,39 @@ STARTS_QUICKLY = ("-J-XX:TieredStopAtLevel=1", "-J-XX:+UseSerialGC")
 """For the compiler only: a bug may need all of what a Java machine makes of it."""
 
 
-def java_behaves(code: str, harness: str, folder: Path) -> bool:
+@pytest.fixture(scope="module")
+def java_programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of all programs in Java, wrong and corrected: the compiler needs half a second to start."""
     need("javac")
-    need("java")
-    source = folder / "Check.java"
-    source.write_text(f"{code}\n{harness}")
-    compiled = run("javac", *STARTS_QUICKLY, "-d", str(folder), str(source))
+    folder = tmp_path_factory.mktemp("java")
+    sources = []
+    for one in CHALLENGES:
+        if one.language is Language.JAVA:
+            sources += [java_source(folder, code, one.harness) for code in (one.buggy_code, one.correct_code)]
+    compiled = run("javac", *STARTS_QUICKLY, "-d", str(folder), *map(str, sources))
     assert compiled.returncode == 0, compiled.stderr
-    return run("java", "-cp", str(folder), "Check").returncode == 0
+    return folder
+
+
+def java_source(folder: Path, code: str, harness: str) -> Path:
+    """The source of a program, in a package of its own."""
+    package = java_package(code)
+    source = folder / package / "Check.java"
+    source.parent.mkdir()
+    source.write_text(f"package {package};\n{code}\n{harness}")
+    return source
+
+
+def java_package(code: str) -> str:
+    """The name of a program's package."""
+    return f"p{hashlib.sha256(code.encode()).hexdigest()[:16]}"
+
+
+def java_behaves(code: str, _harness: str, folder: Path) -> bool:
+    need("java")
+    ended = run("java", "-cp", str(folder), f"{java_package(code)}.Check")
+    assert "ClassNotFoundException" not in ended.stderr
+    return ended.returncode == 0
 
 
 def javascript_behaves(code: str, harness: str, folder: Path) -> bool:
