@@ -182,8 +182,10 @@ def load_copy(folder: Path, *, threads: int | None = None) -> OnnxModel:
     options.intra_op_num_threads = threads or 0
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    # Its threads sleep between answers: spinning would take the cores from the requests around them.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # Its threads wait for each other within an answer without falling asleep, and sleep between answers: there they
+    # would take the cores from the requests around them.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "1")
+    options.add_session_config_entry("session.force_spinning_stop", "1")
     session = onnxruntime.InferenceSession(str(folder / GRAPH), options, providers=["CPUExecutionProvider"])
     vectors = TokenVectors(folder / TOKEN_VECTORS, manifest.dimensions)
     return OnnxModel(session, tokenizer_in(folder / TOKENIZER), vectors, manifest)
