@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
+from typing import Any
 
 from mastery import Difficulty
 
@@ -43,6 +44,18 @@ class Question:
     keywords: tuple[str, ...] = ()
     retired: bool = False
     edited_at: datetime | None = field(default=None, compare=False)
+
+    def to_document(self) -> dict[str, Any]:
+        """What a topic's file says of the question beside its id; its columns have the same names."""
+        return {
+            "subtopic": self.subtopic,
+            "difficulty": self.difficulty.value,
+            "text": self.text,
+            "concepts": list(self.concepts),
+            "expected_answers": list(self.expected_answers),
+            "keywords": list(self.keywords),
+            "retired": self.retired,
+        }
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -191,19 +191,7 @@ def topic_document(topic: Topic) -> dict[str, Any]:
             }
             for concept in topic.concepts
         ],
-        "questions": [
-            {
-                "id": question.id,
-                "subtopic": question.subtopic,
-                "difficulty": question.difficulty.value,
-                "text": question.text,
-                "concepts": list(question.concepts),
-                "expected_answers": list(question.expected_answers),
-                "keywords": list(question.keywords),
-                "retired": question.retired,
-            }
-            for question in topic.questions
-        ],
+        "questions": [{"id": question.id, **question.to_document()} for question in topic.questions],
     }
 
 

@@ -1,7 +1,7 @@
 """Readings of texts that come again and again: made once, then kept."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
@@ -11,10 +11,6 @@ from embeddings.remembered import Remembered
 
 PackedReading = tuple[bytes, bytes]
 """A reading as it is kept: the vector in single precision, those of its spans in half."""
-
-
-Making = Callable[[dict[str, tuple[str, Spans]]], dict[str, PackedReading]]
-"""Makes readings of texts and their spans, by their keys."""
 
 
 class ReadingShelf(Protocol):
@@ -55,25 +51,27 @@ class KeptReadings:
 
     def read(self, texts: Sequence[str], spans: Sequence[Spans]) -> list[Reading]:
         """See `Encoder.read`; raises `ModelUnavailable`."""
-        return self._read(texts, spans, self._make)
+        return self._read(texts, spans, may_make=True)
 
     def read_kept(self, texts: Sequence[str], spans: Sequence[Spans]) -> list[Reading]:
         """The same without the model; raises `NotKept`, and `ModelUnavailable` where its fingerprint is not known."""
-        return self._read(texts, spans, _refuse)
+        return self._read(texts, spans, may_make=False)
 
-    def _read(self, texts: Sequence[str], spans: Sequence[Spans], make: Making) -> list[Reading]:
+    def _read(self, texts: Sequence[str], spans: Sequence[Spans], *, may_make: bool) -> list[Reading]:
         keys = [reading_key(text, asked) for text, asked in zip(texts, spans, strict=True)]
         near = self._near.find(keys)
         wanted = zip(keys, texts, spans, strict=True)
         if far := {key: (text, asked) for key, text, asked in wanted if key not in near}:
-            near |= self._fetch(far, make)
+            near |= self._fetch(far, may_make=may_make)
         return [_unpacked(near[key], len(asked)) for key, asked in zip(keys, spans, strict=True)]
 
-    def _fetch(self, texts: dict[str, tuple[str, Spans]], make: Making) -> dict[str, PackedReading]:
+    def _fetch(self, texts: dict[str, tuple[str, Spans]], *, may_make: bool) -> dict[str, PackedReading]:
         fingerprint = self._encoder.fingerprint
         found = self._shelf.find(fingerprint, list(texts))
         if missing := {key: text for key, text in texts.items() if key not in found}:
-            fresh = make(missing)
+            if not may_make:
+                raise NotKept(f"{len(missing)} texts have no readings yet.")
+            fresh = self._make(missing)
             self._shelf.keep(fingerprint, fresh)
             found |= fresh
         self._near.keep(found)
@@ -83,10 +81,6 @@ class KeptReadings:
         texts, spans = zip(*missing.values(), strict=True)
         readings = self._encoder.read(texts, spans)
         return {key: _packed(reading) for key, reading in zip(missing, readings, strict=True)}
-
-
-def _refuse(missing: dict[str, tuple[str, Spans]]) -> dict[str, PackedReading]:
-    raise NotKept(f"{len(missing)} texts have no readings yet.")
 
 
 def _packed(reading: Reading) -> PackedReading:

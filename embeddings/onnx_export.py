@@ -28,6 +28,7 @@ from embeddings.onnx_model import (
 )
 from embeddings.passages import Model, read_with
 from embeddings.readings import UnusableModel, Vectors
+from embeddings.token_vectors import STORED
 from embeddings.torch_model import TorchModel, load_torch
 from embeddings.weights import PACKAGED_MODEL
 from reading.words import content_places
@@ -125,7 +126,7 @@ def _export(original: TorchModel, folder: Path) -> None:
     transformer = original.loaded[0].auto_model
     model = _traced(transformer, original.loaded.tokenizer.model_input_names, folder / GRAPH)
     onnx.save(model, folder / GRAPH, save_as_external_data=True, location=WEIGHTS, size_threshold=1024)
-    _token_vectors(transformer).astype("<f4").tofile(folder / TOKEN_VECTORS)
+    _token_vectors(transformer).astype(STORED).tofile(folder / TOKEN_VECTORS)
     original.loaded.tokenizer.backend_tokenizer.save(str(folder / TOKENIZER))
     for name in COPIED:
         (folder / name).chmod(0o644)

@@ -19,7 +19,7 @@ FIRST_ROOM = 1024
 class TokenVectors:
     """The rows of a file in single precision, one a token.
 
-    Those that were needed stay in memory. They are a tenth of the file, for most of a model's tokens are words that
+    Those that were needed stay in memory. They are a sixth of the file, for most of a model's tokens are words that
     nobody says; to map the file brings in their neighbours too, and soon all of it.
     """
 

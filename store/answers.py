@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import BindParameter, Select, Text, and_, bindparam, func, null, select, type_coerce, union_all
+from sqlalchemy import BindParameter, Select, Text, and_, bindparam, null, select, type_coerce, union_all
 
 from adaptive_state import AdaptiveInterviewState
-from bank_tables import BankImport
 from forecast_state import LearnerForecast
 from models import Attempt, Forecast, InterviewSession, UserMastery
-from store.practice import is_of_kind
+from store.bank import REVISION
+from store.practice import of_kind
 from store.transactions import Transactions, found
 
-_SESSIONS, _ATTEMPTS, _IMPORTS = (table.__table__ for table in (InterviewSession, Attempt, BankImport))
+_SESSIONS, _ATTEMPTS = (table.__table__ for table in (InterviewSession, Attempt))
 _USER: BindParameter[int] = bindparam("of_user")
 _SESSION: BindParameter[int] = bindparam("of_session")
 _TOPIC: BindParameter[str] = bindparam("of_topic")
@@ -26,7 +26,7 @@ _SEEN = union_all(
     select(
         _SESSIONS.c.session_type,
         type_coerce(_SESSIONS.c.state, Text).label("text"),
-        select(func.max(_IMPORTS.c.id)).scalar_subquery().label("revision"),
+        REVISION.scalar_subquery().label("revision"),
     ).where(_SESSIONS.c.user_id == _USER, _SESSIONS.c.id == _SESSION),
     select(null(), _ATTEMPTS.c.expected_answer, null()).where(
         _ATTEMPTS.c.user_id == _USER, _ATTEMPTS.c.session_id == _SESSION
@@ -75,7 +75,7 @@ class AnswerShelf(Transactions):
         with self.reading() as connection:
             rows = connection.execute(_SEEN, {"of_user": user_id, "of_session": session_id}).all()
         own = next((row for row in rows if row.session_type is not None), None)
-        session = found(own if own is not None and is_of_kind(own.session_type, debugging=debugging) else None)
+        session = of_kind(found(own), debugging=debugging)
         return SessionSeen(
             state=AdaptiveInterviewState.from_document(orjson.loads(session.text)),
             shown=[row.text for row in rows if row is not session],
@@ -96,8 +96,7 @@ class AnswerShelf(Transactions):
         """
         values = {"of_user": user_id, "of_session": session_id, "of_topic": topic}
         session, *stored = found(self._session.execute(_WITH_STANDING, values).one_or_none())
-        found(session if is_of_kind(session.session_type, debugging=debugging) else None)
-        return session, self._standing(user_id, topic, *stored)
+        return of_kind(session, debugging=debugging), self._standing(user_id, topic, *stored)
 
     def _standing(self, user_id: int, topic: str, record: UserMastery | None, state: Any) -> Standing:
         if record is None:

@@ -55,7 +55,7 @@ class BankShelf(Transactions):
     def bank_revision(self) -> int:
         """The number of the bank's newest revision; 0 before the first."""
         with self.reading() as connection:
-            return connection.scalar(_REVISION) or 0
+            return connection.scalar(REVISION) or 0
 
     def bank_checksum(self, source: str) -> str | None:
         """The checksum of what was last loaded from that source."""
@@ -239,19 +239,10 @@ def _upsert_question(insert_in: Inserting) -> Executable:
 
 def _row(question: Question) -> dict[str, Any]:
     """The columns of a question that can change without its leaving its place."""
-    return {
-        "subtopic": question.subtopic,
-        "difficulty": question.difficulty.value,
-        "text": question.text,
-        "concepts": list(question.concepts),
-        "expected_answers": list(question.expected_answers),
-        "keywords": list(question.keywords),
-        "retired": question.retired,
-        "edited_at": question.edited_at,
-    }
+    return {**question.to_document(), "edited_at": question.edited_at}
 
 
-_REVISION = select(func.max(BankImport.__table__.c.id))
+REVISION = select(func.max(BankImport.__table__.c.id))
 
 
 def _is_as_given(stored: Topic | None, given: Topic, *, overwrite: bool) -> bool:

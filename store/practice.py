@@ -3,13 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Executable, Row, bindparam, select, tuple_
 
 from models import AskedQuestion, Attempt, AuditEvent, InterviewSession, User, UserMastery
 from question_bank import Question
 from store.transactions import Inserting, Transactions, found
+
+S = TypeVar("S", bound=Any)
+"""A session, or a row with its type."""
 
 DEBUGGING = "debugging"
 """The type of a session of debugging challenges; all other types ask questions."""
@@ -41,9 +44,9 @@ def _note_asked(insert: Inserting) -> Executable:
     )
 
 
-def is_of_kind(session_type: str, *, debugging: bool) -> bool:
-    """Whether a session of that type sets debugging challenges, or else asks questions."""
-    return (session_type == DEBUGGING) is debugging
+def of_kind(session: S, *, debugging: bool) -> S:
+    """The session itself, where it sets debugging challenges, or else asks questions; raises `NotFound`."""
+    return found(session if (session.session_type == DEBUGGING) is debugging else None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,13 +120,11 @@ class PracticeShelf(Transactions):
 
     def practice_session(self, user_id: int, session_id: int) -> InterviewSession:
         """A learner's own session of questions; raises `NotFound` for one of debugging challenges too."""
-        session = self.session(user_id, session_id)
-        return found(session if is_of_kind(session.session_type, debugging=False) else None)
+        return of_kind(self.session(user_id, session_id), debugging=False)
 
     def debugging_session(self, user_id: int, session_id: int) -> InterviewSession:
         """A learner's own session of debugging challenges; raises `NotFound` for any other."""
-        session = self.session(user_id, session_id)
-        return found(session if is_of_kind(session.session_type, debugging=True) else None)
+        return of_kind(self.session(user_id, session_id), debugging=True)
 
     def sessions(
         self,
