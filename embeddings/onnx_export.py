@@ -124,7 +124,7 @@ def _export(original: TorchModel, folder: Path) -> None:
     import onnx
 
     transformer = original.loaded[0].auto_model
-    model = _traced(transformer, original.loaded.tokenizer.model_input_names, folder / GRAPH)
+    model = _joined(_traced(transformer, original.loaded.tokenizer.model_input_names, folder / GRAPH), transformer)
     onnx.save(model, folder / GRAPH, save_as_external_data=True, location=WEIGHTS, size_threshold=1024)
     _token_vectors(transformer).astype(STORED).tofile(folder / TOKEN_VECTORS)
     original.loaded.tokenizer.backend_tokenizer.save(str(folder / TOKENIZER))
@@ -169,6 +169,25 @@ def _traced(transformer: Any, names: Sequence[str], path: Path) -> "onnx.ModelPr
             dynamo=False,
         )
     return onnx.load(path)
+
+
+def _joined(model: "onnx.ModelProto", transformer: Any) -> "onnx.ModelProto":
+    """The graph with each layer's attention as one operation of ONNX Runtime; other models than BERTs stay as they are.
+
+    A fifth as many operations, of which each costs the threads a meeting: a tenth less time on two. Layer norms stay
+    apart from the sums before them, as the joined operation takes twice as long.
+    """
+    if transformer.config.model_type != "bert":
+        return model
+    from onnxruntime.transformers.fusion_options import FusionOptions
+    from onnxruntime.transformers.optimizer import optimize_by_fusion
+
+    options = FusionOptions("bert")
+    options.enable_embed_layer_norm = False  # the graph begins after the lookup of tokens
+    options.enable_skip_layer_norm = options.enable_bias_skip_layer_norm = False
+    config = transformer.config
+    joined = optimize_by_fusion(model, "bert", config.num_attention_heads, config.hidden_size, options)
+    return joined.model  # type: ignore[no-any-return]
 
 
 def _token_vectors(transformer: Any) -> Vectors:

@@ -21,7 +21,7 @@ from embeddings.weights import PACKAGED_MODEL, known_fingerprint
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
-FORMAT = 3
+FORMAT = 4
 """Counts the ways in which copies are made: a copy of another format is not looked at."""
 
 GRAPH, WEIGHTS, TOKENIZER, MANIFEST = "model.onnx", "weights.bin", "tokenizer.json", "manifest.json"

@@ -1,13 +1,15 @@
 """The copy of a model for ONNX Runtime: made once, held against its original, refused where it differs."""
 
 import threading
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 
 from embeddings import (
@@ -25,11 +27,8 @@ from embeddings import (
 )
 from embeddings.bounded import TEXTS_A_TURN, BoundedEncoder
 from embeddings.onnx_export import MAX_DIFFERENCE, ensure_copy
-from embeddings.onnx_model import BATCH_TOKENS, Manifest, batches, copy_of
+from embeddings.onnx_model import BATCH_TOKENS, GRAPH, Manifest, batches, copy_of
 from tests.fakes import WordEncoder
-
-if TYPE_CHECKING:
-    pass
 
 TEXT = "A deadlock is a cycle of transactions that wait for each other."
 WORDS = [(2, 10), (16, 21)]
@@ -83,11 +82,19 @@ def test_a_copy_lies_under_a_name_with_the_hash_of_its_weights_and_says_how_exac
     folder = copy_of(str(small), copied)
     assert folder is not None
     manifest = Manifest.read(folder)
-    assert folder.name.endswith(f"-{manifest.weights_sha256[:16]}-v3")
+    assert folder.name.endswith(f"-{manifest.weights_sha256[:16]}-v4")
     assert manifest.weights_sha256 == TorchEncoder(str(small)).fingerprint
     assert manifest.texts_compared == 200
     assert 0 < manifest.greatest_difference <= 1e-5
     assert [path.name for path in copied.iterdir()] == [folder.name]
+
+
+def test_the_attention_of_each_layer_is_one_operation(small: Path, copied: Path) -> None:
+    folder = copy_of(str(small), copied)
+    assert folder is not None
+    operations = Counter(node.op_type for node in onnx.load(folder / GRAPH, load_external_data=False).graph.node)
+    assert operations["Attention"] == 2
+    assert operations["Softmax"] == 0
 
 
 def test_a_copy_is_made_once(small: Path, copied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
