@@ -49,10 +49,13 @@ def retry_safe(view: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _first_reply(retry: RetryKey, view: Callable[..., Any], *args: Any, **kwargs: Any) -> Response:
-    """Run the view as one unit with its key; a request that another process was first with gets that reply."""
-    store, now = services().store, services().clock()
+    """Run the view as one unit with its key; a request that another process was first with gets that reply.
+
+    Where two processes work on it at once, the second finds the key taken when it is about to commit, or finds before
+    that what the first one did, as a refusal.
+    """
     try:
-        with store.one_unit(lambda: store.claim(retry, now=now)):
+        with services().store.one_unit():
             reply = _reply_with_effect(view, *args, **kwargs)
             _keep(retry, reply)
         return reply
@@ -76,13 +79,14 @@ def _reply_with_effect(view: Callable[..., Any], *args: Any, **kwargs: Any) -> R
 
 
 def _refusal(retry: RetryKey, error: Exception) -> Response:
-    """The problem that an error becomes. One that a repetition would meet again is kept, too."""
-    store, now = services().store, services().clock()
+    """The problem that an error becomes. One that a repetition would meet again is kept, too.
+
+    Not if it came of what another process did with the same request meanwhile: then that one's reply is repeated.
+    """
     reply = make_response(current_app.handle_user_exception(error))
     if 400 <= reply.status_code < 500 and reply.status_code not in NEVER_KEPT and "Retry-After" not in reply.headers:
         try:
-            with store.one_unit(lambda: store.claim(retry, now=now)):
-                _keep(retry, reply)
+            _keep(retry, reply)
         except AlreadyDone:
             return _kept(retry) or reply
     return reply
@@ -97,6 +101,7 @@ def _keep(retry: RetryKey, reply: Response) -> None:
             headers=headers,
             body=_with_tokens(reply.get_data(), without_signature),
             account_id=None if retry.user_id else _account_in(reply.get_data()),
+            now=services().clock(),
         )
 
 
@@ -108,7 +113,7 @@ def _account_in(body: bytes) -> int | None:
 def _kept_before(retry: RetryKey) -> Response | None:
     """The reply that was kept when the request came in: for who is signed in, it came with their login.
 
-    One that is kept since then is found by the claim.
+    One that is kept since then is found when this request would keep its own.
     """
     return _repeated(retry, learner().kept) if "learner" in g else _kept(retry)
 

@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
-from sqlalchemy import Executable, and_, bindparam, delete, select, update
+from sqlalchemy import Executable, and_, bindparam, delete, select
 
 from models import IdempotencyKey
 from store.transactions import Inserting, Transactions
@@ -14,7 +13,8 @@ KEPT_FOR = timedelta(hours=72)
 
 
 SWEEPING = "0"
-"""A claim sweeps away what is expired of its owner's keys where its fingerprint, a hash, begins so: one in 16 does."""
+"""A reply that is kept sweeps away what is expired of its owner's keys where its fingerprint, a hash, begins so: one in
+16 does."""
 
 _KEYS = IdempotencyKey.__table__
 _THE_KEY = and_(_KEYS.c.user_id == bindparam("owner"), _KEYS.c.key == bindparam("name"))
@@ -23,17 +23,16 @@ REPLY = tuple(_KEYS.c[name] for name in ("fingerprint", "status", "headers", "bo
 """The columns of a `KeptReply`, in its order."""
 
 _KEPT = select(*REPLY).where(_THE_KEY, STILL_KEPT)
-_FILLED = update(_KEYS).where(_THE_KEY)
 _SWEPT = delete(_KEYS).where(_KEYS.c.user_id == bindparam("owner"), _KEYS.c.created_at <= bindparam("expired"))
 
 
-def _claimed(insert: Inserting) -> Executable:
-    """A claim takes an expired key over; of one that is kept it changes nothing."""
-    claim = insert(IdempotencyKey).values(status=0, headers={}, body="")
-    taken_over = ("fingerprint", "status", "headers", "body", "created_at")
-    return claim.on_conflict_do_update(
+def _taken(insert: Inserting) -> Executable:
+    """A reply takes an expired key over; of one that is kept it changes nothing."""
+    reply = insert(IdempotencyKey)
+    taken_over = ("fingerprint", "status", "headers", "body", "account_id", "created_at")
+    return reply.on_conflict_do_update(
         index_elements=[IdempotencyKey.user_id, IdempotencyKey.key],
-        set_={**{name: claim.excluded[name] for name in taken_over}, "account_id": None},
+        set_={name: reply.excluded[name] for name in taken_over},
         where=_KEYS.c.created_at <= bindparam("expired", type_=_KEYS.c.created_at.type),
     ).returning(IdempotencyKey.key)
 
@@ -76,35 +75,36 @@ class KeptReply:
 
 
 class RetryShelf(Transactions):
-    """Keeps replies. A key is claimed first thing in the transaction of its effect, and filled last thing."""
+    """Keeps replies: each under its key, last thing in the transaction of its effect."""
 
     def kept_reply(self, retry: RetryKey, *, now: datetime) -> KeptReply | None:
         """The reply that is kept under the key, whatever the content of the request was."""
         with self.reading() as connection:
-            row = connection.execute(_KEPT, {**_named(retry), "expired": now - KEPT_FOR}).one_or_none()
+            values = {"owner": retry.user_id, "name": retry.key, "expired": now - KEPT_FOR}
+            row = connection.execute(_KEPT, values).one_or_none()
         if row is None:
             return None
         return KeptReply(*row)
 
-    def claim(self, retry: RetryKey, *, now: datetime) -> None:
-        """Take the key for the running transaction; raises `AlreadyDone` when another was first.
+    def keep_reply(
+        self,
+        retry: RetryKey,
+        *,
+        status: int,
+        headers: dict[str, str],
+        body: str,
+        now: datetime,
+        account_id: int | None = None,
+    ) -> None:
+        """Keep the reply under its key; raises `AlreadyDone` when another was first: then nothing may be committed.
 
-        Where another transaction holds the key at this moment, the database lets this one wait for its end.
+        Where another transaction has written the key and not ended yet, the database lets this one wait for its end.
+        `account_id` is whom a reply to nobody tells of: it goes with them.
         """
         connection, expired = self._session.connection(), now - KEPT_FOR
-        claim = {"user_id": retry.user_id, "key": retry.key, "fingerprint": retry.fingerprint, "created_at": now}
-        if connection.scalar(self.in_dialect(_claimed), {**claim, "expired": expired}) is None:
+        named = {"user_id": retry.user_id, "key": retry.key, "fingerprint": retry.fingerprint, "created_at": now}
+        reply = {"status": status, "headers": headers, "body": body, "account_id": account_id}
+        if connection.scalar(self.in_dialect(_taken), {**named, **reply, "expired": expired}) is None:
             raise AlreadyDone(retry.key)
         if retry.fingerprint.startswith(SWEEPING):
             connection.execute(_SWEPT, {"owner": retry.user_id, "expired": expired})
-
-    def keep_reply(
-        self, retry: RetryKey, *, status: int, headers: dict[str, str], body: str, account_id: int | None
-    ) -> None:
-        """Fill the claimed key with the reply. `account_id` is whom a reply to nobody tells of: it goes with them."""
-        reply = {"status": status, "headers": headers, "body": body, "account_id": account_id}
-        self._session.connection().execute(_FILLED, {**_named(retry), **reply})
-
-
-def _named(retry: RetryKey) -> dict[str, Any]:
-    return {"owner": retry.user_id, "name": retry.key}

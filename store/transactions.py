@@ -19,7 +19,7 @@ from models import db
 T = TypeVar("T")
 
 UNIT = "gradus_unit"
-"""Under this name a session knows that it works on a unit, and how the unit's transaction begins."""
+"""Under this name a session knows that it works on a unit."""
 
 
 class NotFound(LookupError):
@@ -46,32 +46,29 @@ class Transactions:
             return
         session.rollback()
         session.info[WRITES] = True
-        claim = session.info.get(UNIT)
+        in_unit = session.info.get(UNIT, False)
         try:
             session.connection(execution_options={WRITES: True})
-            if claim is not None:
-                claim()
             yield
-            if claim is None:
-                session.commit()
-            else:
+            if in_unit:
                 session.flush()  # rows get their ids, as a commit would give them
+            else:
+                session.commit()
         except BaseException:
             self._give_up()
             raise
         finally:
-            if claim is None:
+            if not in_unit:
                 session.info[WRITES] = False
 
     @contextmanager
-    def one_unit(self, claim: Callable[[], None]) -> Iterator[None]:
+    def one_unit(self) -> Iterator[None]:
         """Everything that the block writes commits together at its end, or not at all.
 
-        The first transaction of the block begins with `claim`; before it the block may read and compute without
-        holding anything.
+        Before its first transaction the block may read and compute without holding anything.
         """
         session = self._session
-        session.info[UNIT] = claim
+        session.info[UNIT] = True
         try:
             yield
             session.commit()

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -25,6 +25,12 @@ def post(learner: Learner, path: str, body: Any, key: str) -> Any:
     return learner.client.post(path, headers=keyed(learner, key), json=body)
 
 
+def keep_one(store: Store, owner: int, name: str, fingerprint: str = "ff", *, at: datetime, **given: Any) -> None:
+    """Keep a reply under a key of the owner, in the running transaction."""
+    retry = RetryKey(user_id=owner, key=name, fingerprint=fingerprint)
+    store.keep_reply(retry, **{"status": 201, "headers": {}, "body": "{}", "now": at, **given})
+
+
 def an_answer(started: dict[str, Any]) -> tuple[str, dict[str, str]]:
     path = f"/api/adaptive/sessions/{started['session']['id']}/answers"
     return path, {"question_id": started["question"]["id"], "answer": "A lock and a log."}
@@ -43,7 +49,7 @@ def test_the_same_request_again_gets_the_same_reply_and_one_effect(any_app: Flas
     assert learner.get("/api/user/progress").json["topics"]["dbms"]["questions_attempted"] == 1
 
 
-def test_a_reply_that_is_kept_after_the_login_was_read_is_found_by_the_claim(
+def test_a_reply_that_is_kept_after_the_login_was_read_is_found_when_another_would_be(
     any_app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     learner = sign_up(any_app)
@@ -61,6 +67,50 @@ def test_a_reply_that_is_kept_after_the_login_was_read_is_found_by_the_claim(
     assert (second.status_code, second.json) == (201, first.json)
     assert second.headers["Idempotency-Replayed"] == "true"
     assert learner.get("/api/user/progress").json["topics"]["dbms"]["questions_attempted"] == 1
+
+
+@pytest.fixture
+def overlooked(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """From its call on, requests overlook what is kept under their keys when they come in, as the second of two does."""
+
+    def overlook() -> None:
+        monkeypatch.setattr("api.retries._kept_before", lambda _retry: None)
+
+    return overlook
+
+
+def test_a_password_changed_by_two_at_once_is_changed_for_both(any_app: Flask, overlooked: Callable[[], None]) -> None:
+    learner = sign_up(any_app)
+    body = {"current_password": PASSWORD, "new_password": "another correct horse"}
+    first = post(learner, "/api/auth/password", body, "phone-1")
+    overlooked()
+    second = post(learner, "/api/auth/password", body, "phone-1")
+    assert (first.status_code, second.status_code) == (200, 200)
+    assert second.headers["Idempotency-Replayed"] == "true"
+    refused(post(learner, "/api/auth/password", body, "phone-2"), 403)
+
+
+def test_a_token_refreshed_by_two_at_once_is_spent_once(
+    any_app: Flask, clock: Clock, overlooked: Callable[[], None]
+) -> None:
+    learner = sign_up(any_app)
+    headers = bearer(learner.tokens["refresh_token"], "phone-1")
+    first = learner.client.post("/api/auth/refresh", headers=headers)
+    clock.advance(60)
+    overlooked()
+    second = learner.client.post("/api/auth/refresh", headers=headers)
+    assert (second.status_code, second.json) == (200, first.json)
+    assert learner.client.get("/api/auth/me", headers=bearer(first.json["access_token"], "k")).status_code == 200
+
+
+def test_a_name_registered_by_two_at_once_is_one_account(any_app: Flask, overlooked: Callable[[], None]) -> None:
+    client = any_app.test_client()
+    body = {"username": "ada", "email": "ada@example.com", "password": PASSWORD}
+    first = client.post("/api/auth/register", json=body, headers={"Idempotency-Key": "r-1"})
+    overlooked()
+    second = client.post("/api/auth/register", json=body, headers={"Idempotency-Key": "r-1"})
+    assert (first.status_code, second.status_code) == (201, 201)
+    assert second.json == first.json
 
 
 def test_another_key_is_another_request(learner: Learner) -> None:
@@ -143,33 +193,31 @@ def test_a_key_is_forgotten_after_72_hours(learner: Learner, app: Flask, clock: 
 
 
 @pytest.mark.parametrize(("fingerprint", "left"), [("0f", ["new"]), ("f0", ["new", "old"])])
-def test_one_claim_in_16_clears_expired_keys_of_its_owner_away(
+def test_one_kept_reply_in_16_clears_expired_keys_of_its_owner_away(
     any_app: Flask, clock: Clock, fingerprint: str, left: list[str]
 ) -> None:
     with any_app.app_context():
         store, now = Store(), clock()
         for owner, name, at in ((1, "old", now - KEPT_FOR), (2, "other", now - KEPT_FOR)):
             with store.transaction():
-                store.claim(RetryKey(user_id=owner, key=name, fingerprint="ff"), now=at)
+                keep_one(store, owner, name, at=at)
         with store.transaction():
-            store.claim(RetryKey(user_id=1, key="new", fingerprint=fingerprint), now=now)
+            keep_one(store, 1, "new", fingerprint, at=now)
         rows = db.session.query(IdempotencyKey).order_by(IdempotencyKey.key)
         assert [row.key for row in rows] == [*left, "other"]
 
 
-def test_a_claim_takes_over_an_expired_key_and_no_other(any_app: Flask, clock: Clock) -> None:
+def test_a_reply_takes_over_an_expired_key_and_no_other(any_app: Flask, clock: Clock) -> None:
     with any_app.app_context():
-        store, retry = Store(), RetryKey(user_id=1, key="again", fingerprint="ff")
+        store, later = Store(), clock() + KEPT_FOR
         with store.transaction():
-            store.claim(retry, now=clock())
-            store.keep_reply(retry, status=201, headers={}, body="{}", account_id=7)
+            keep_one(store, 1, "again", at=clock(), account_id=7)
         with pytest.raises(AlreadyDone), store.transaction():
-            store.claim(retry, now=clock() + KEPT_FOR - timedelta(seconds=1))
-        later = clock() + KEPT_FOR
+            keep_one(store, 1, "again", at=later - timedelta(seconds=1))
         with store.transaction():
-            store.claim(RetryKey(user_id=1, key="again", fingerprint="ee"), now=later)
+            keep_one(store, 1, "again", "ee", at=later, body="[]")
         row = db.session.query(IdempotencyKey).one()
-        assert (row.fingerprint, row.status, row.body, row.account_id, row.created_at) == ("ee", 0, "", None, later)
+        assert (row.fingerprint, row.status, row.body, row.account_id, row.created_at) == ("ee", 201, "[]", None, later)
 
 
 def test_a_lost_registration_can_be_repeated_and_its_tokens_are_not_kept(any_app: Flask) -> None:

@@ -19,7 +19,6 @@ READ = (
     "SELECT bank_imports",  # the revision of the bank; with it the session, and what it has shown
 )
 WRITTEN = (
-    "INSERT idempotency_keys",
     "SELECT users",  # the learner's lock
     "SELECT interview_sessions",  # session, record and forecast
     "SELECT asked_questions",
@@ -28,7 +27,7 @@ WRITTEN = (
     "UPDATE user_masteries",
     "UPDATE interview_sessions",
     "INSERT attempts",
-    "UPDATE idempotency_keys",
+    "INSERT idempotency_keys",  # the reply
     "INSERT concept_counts",
 )
 OF_A_LEVEL = ("INSERT mastery_counts", "DELETE mastery_counts")

@@ -10,22 +10,23 @@ from sqlalchemy import select, update
 
 from database import WRITES
 from models import IdempotencyKey, TokenFamily, db
-from store import RetryKey, Store
+from store import Store
 from store.retries import KEPT_FOR
 from tests.conftest import PASSWORD, Learner, sign_up
 from tests.fakes import Clock
 from tests.test_commands import run
+from tests.test_retries import keep_one
 
 SECOND = timedelta(seconds=1)
 
 
 def kept(app: Flask, clock: Clock, *names: str, age: timedelta) -> None:
-    """Keys that were claimed so long ago, each by another owner."""
+    """Keys of replies that were kept so long ago, each of another owner."""
     with app.app_context():
         store = Store()
         for owner, name in enumerate(names):
             with store.transaction():
-                store.claim(RetryKey(user_id=owner, key=name, fingerprint="ff"), now=clock() - age)
+                keep_one(store, owner, name, at=clock() - age)
 
 
 def keys(app: Flask) -> set[str]:
