@@ -1,7 +1,7 @@
 """AdaptiveInterviewController: starts a session, records its answers, finishes it."""
 
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -142,7 +142,7 @@ class AdaptiveInterviewController:
             asked_topics = [topic.slug for topic in bank if topic.active_questions]
             planned = chosen or plan_topics(self._store.mastery_levels(user_id), asked_topics)
             fresh = AdaptiveInterviewState(topics=planned, selection=SelectionRule(selection or self._selection))
-            state = self._ask(user_id, fresh, planned, bank, at=now)
+            state = self._ask(user_id, fresh, planned, bank, {}, at=now)
             if state is None:
                 raise NothingToAsk("There is no question in the chosen topics.")
             session = InterviewSession(
@@ -211,7 +211,8 @@ class AdaptiveInterviewController:
             )
             recorded = record_answer(self._store, user_id, given, standing, self._policy, bank)
             step_session(session, recorded.attempt, self._policy)
-            action = self._advance(session, state.current_difficulty, bank, received=received, at=now)
+            known = {question.topic: recorded.mastery}
+            action = self._advance(session, state.current_difficulty, bank, known, received=received, at=now)
         return AnswerOutcome(
             attempt=recorded.attempt,
             explanation=explain_change(recorded.before, recorded.after, score, self._policy),
@@ -255,6 +256,7 @@ class AdaptiveInterviewController:
         session: InterviewSession,
         difficulty: Difficulty,
         bank: QuestionBank,
+        known: Mapping[str, TopicMastery],
         *,
         received: datetime,
         at: datetime,
@@ -262,6 +264,7 @@ class AdaptiveInterviewController:
         """Ask the next question, or complete the session when it is full, out of time or out of questions.
 
         `difficulty` is the session's before the answer; `received` is when the answer came, before it was scored.
+        `known` is the learner's mastery of the topics that were loaded for the answer.
         """
         answered = session.state
         if is_over(session, at=received):
@@ -269,7 +272,7 @@ class AdaptiveInterviewController:
         others = _from_next(answered.topics, answered.topic)
         stays = answered.questions_on_topic < QUESTIONS_PER_TOPIC
         order = (answered.topic, *others) if stays else (*others, answered.topic)
-        asking = self._ask(session.user_id, answered, order, bank, at=at)
+        asking = self._ask(session.user_id, answered, order, bank, known, at=at)
         if asking is None:
             return self._complete(session, at=at)
         session.state = asking
@@ -283,13 +286,16 @@ class AdaptiveInterviewController:
         state: AdaptiveInterviewState,
         topics: Sequence[str],
         bank: QuestionBank,
+        known: Mapping[str, TopicMastery],
         *,
         at: datetime,
     ) -> AdaptiveInterviewState | None:
-        """The state after asking a question of the first of these topics that has one left; None if none has."""
+        """The state after asking a question of the first of these topics that has one left; None if none has.
+
+        Mastery that is not `known` is loaded.
+        """
         for topic in topics:
-            record = self._store.mastery(user_id, topic)
-            mastery = record.mastery if record else TopicMastery()
+            mastery = known.get(topic) or self._mastery(user_id, topic)
             moved = state if topic == state.topic else state.on_topic(topic, mastery.progress.current_difficulty)
             selection = self._select(user_id, moved, mastery, bank, at=at)
             if selection is not None:
@@ -303,6 +309,10 @@ class AdaptiveInterviewController:
                     )
                 )
         return None
+
+    def _mastery(self, user_id: int, topic: str) -> TopicMastery:
+        record = self._store.mastery(user_id, topic)
+        return record.mastery if record else TopicMastery()
 
     def _select(
         self, user_id: int, state: AdaptiveInterviewState, mastery: TopicMastery, bank: QuestionBank, *, at: datetime

@@ -148,7 +148,7 @@ class UserMastery(db.Model):  # type: ignore[name-defined]
     def become(self, mastery: TopicMastery, *, at: datetime) -> None:
         """Take over a record that has stepped forward with an answer at that time."""
         self._take(mastery.progress, at=at)
-        self.set_concept_masteries(mastery.to_documents())
+        self._write_concepts(mastery.to_documents())
 
     def update_mastery(
         self,
@@ -184,12 +184,18 @@ class UserMastery(db.Model):  # type: ignore[name-defined]
         return documents
 
     def set_concept_masteries(self, concepts: Mapping[str, Mapping[str, Any]]) -> None:
-        """Store the concept document, and the columns that are derived from it (rulings, 6)."""
+        """Store the concept document, and the columns that are derived from it (rulings, 6).
+
+        Raises `CorruptConceptDocument` where it could not be read again.
+        """
+        concepts_from_documents(concepts)
+        self._write_concepts(concepts)
+
+    def _write_concepts(self, concepts: Mapping[str, Mapping[str, Any]]) -> None:
         self.concept_masteries = _json(concepts)
-        stored = self.get_concept_masteries()
-        self.missing_concepts = self.weak_concepts = _json(flagged(stored, "is_weak"))
-        self.strong_concepts = _json(flagged(stored, "is_strong"))
-        self.concept_stagnation = _json(stagnation(stored))
+        self.missing_concepts = self.weak_concepts = _json(flagged(concepts, "is_weak"))
+        self.strong_concepts = _json(flagged(concepts, "is_strong"))
+        self.concept_stagnation = _json(stagnation(concepts))
 
     def get_missing_concepts(self) -> list[str]:
         """Names of the weak concepts."""

@@ -4,7 +4,7 @@ from collections.abc import Set
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
-from adaptive_state import AnswerEvidence
+from adaptive_state import AnswerEvidence, TopicMastery
 from forecast import step
 from forecast_state import LearnerForecast
 from forecast_terms import Evidence, merge_evidence, part_of
@@ -38,7 +38,7 @@ class GivenAnswer:
 
 @dataclass(frozen=True, kw_only=True)
 class RecordedAnswer:
-    """The attempt in the log, and the learner's figures before and after it.
+    """The attempt in the log, the learner's figures before it, and their mastery of its topic after it.
 
     `record` is held so that the session of the database, which refers to it weakly, need not load it again.
     """
@@ -46,7 +46,12 @@ class RecordedAnswer:
     record: UserMastery
     attempt: Attempt
     before: TopicProgress
-    after: TopicProgress
+    mastery: TopicMastery
+
+    @property
+    def after(self) -> TopicProgress:
+        """The learner's figures with the answer."""
+        return self.mastery.progress
 
 
 def record_answer(
@@ -77,7 +82,7 @@ def record_answer(
     store.add_attempt(attempt)
     mentioned, missed = known.intersection(evidence.mentioned), known.intersection(evidence.missed)
     store.count_concepts(user_id, given.topic, mentioned=mentioned, missed=missed)
-    return RecordedAnswer(record=row, attempt=attempt, before=before.progress, after=after.progress)
+    return RecordedAnswer(record=row, attempt=attempt, before=before.progress, mastery=after)
 
 
 def step_forecast(

@@ -24,6 +24,9 @@ ROUNDS = 5
 ALONE, TOGETHER = 40, 400
 """Answers of a round, of one learner and of eight."""
 
+SERVED, TIMED = "app:create_app(has_commands=False)", "benchmarks.app:create_timed_app()"
+"""The application as it is, and with the model's time in its replies."""
+
 LEARNERS, WORKERS = 8, 2
 THREADS_ALONE = 2
 MEGABYTE = 1024
@@ -44,23 +47,29 @@ def measure(database_url: str) -> list[Row]:
 
 
 @contextmanager
-def _service(database_url: str, log: Path, **settings: str) -> Iterator[Service]:
-    with served(database_url, log, ready="/readyz", RATE_LIMITS_ENABLED="false", **settings) as service:
+def _service(database_url: str, log: Path, application: str = SERVED, **settings: str) -> Iterator[Service]:
+    with served(database_url, log, application, ready="/readyz", RATE_LIMITS_ENABLED="false", **settings) as service:
         yield service
 
 
 def _alone(database_url: str, log: Path) -> list[Row]:
-    """One learner, one worker: against the model's time for such answers, measured in turn in this process."""
+    """One learner, one worker: against the model's time within the same answers, and against its time for such answers
+    in a process that does nothing else and so finds its weights in the processor's caches, measured in turn."""
     encoder = OnnxEncoder(threads=THREADS_ALONE)
-    with _service(database_url, log, WEB_CONCURRENCY="1", EMBEDDING_THREADS=str(THREADS_ALONE)) as service:
-        practise(service.port, learners=1, answers=10)
-        models, requests = [], []
+    with _service(database_url, log, TIMED, WEB_CONCURRENCY="1", EMBEDDING_THREADS=str(THREADS_ALONE)) as service:
+        practise(service.port, learners=1, answers=ALONE)
+        apart, within, requests = [], [], []
         for _ in range(ROUNDS):
-            models.append(_model_time(encoder))
-            requests.append(median(practise(service.port, learners=1, answers=ALONE).took))
+            apart.append(_model_time(encoder))
+            met = practise(service.port, learners=1, answers=ALONE)
+            within.append(median(met.modelled))
+            requests.append(median(met.took))
     return [
-        Row.of("1 learner: an answer / its model time, p50", ratios(requests, models), bar=2.5, at_most=True),
+        Row.of("1 learner: an answer / its own model time, p50", ratios(requests, within), bar=2.5, at_most=True),
+        Row.of("1 learner: an answer / the model alone, p50", ratios(requests, apart), bar=2.5, at_most=True),
         Row.of("1 learner: an answer, p50", requests, unit="ms"),
+        Row.of("1 learner: the model within an answer, p50", within, unit="ms"),
+        Row.of("1 learner: the model alone, p50", apart, unit="ms"),
     ]
 
 

@@ -1,14 +1,18 @@
-"""The application under gunicorn with what it is measured against: routes that the product has not."""
+"""The application under gunicorn with what it is measured against: routes, and a header, that the product has not."""
 
 import os
+import time
+from collections.abc import Sequence
 from typing import Any
 
-from flask import Flask, jsonify
+from flask import Flask, Response, g, has_request_context, jsonify
 
-from api.context import learner, services
+from api.context import EXTENSION, Services, learner, services
 from api.security import guard
 from api.tokens import verified_claims
 from app import create_app as create
+from benchmarks.learners import MODEL_TIME
+from embeddings import Reading, Spans
 from models import UserMastery
 from tests.fakes import WordEncoder
 from tests.installation import settings_for
@@ -22,6 +26,29 @@ def create_app() -> Flask:
     app.add_url_rule(NAIVE, view_func=guard(naive))
     app.add_url_rule(TOKEN, view_func=guard(token))
     app.add_url_rule(SIGNATURE, view_func=signature)
+    return app
+
+
+def create_timed_app() -> Flask:
+    """The application as it is served, whose replies say how long the model took for them."""
+    app = create(has_commands=False)
+    service: Services = app.extensions[EXTENSION]
+    read = service.encoder.read
+
+    def timed(texts: Sequence[str], spans: Sequence[Spans]) -> list[Reading]:
+        began_at = time.perf_counter()
+        try:
+            return read(texts, spans)
+        finally:
+            if has_request_context():
+                g.model_time = g.get("model_time", 0.0) + 1000 * (time.perf_counter() - began_at)
+
+    def told(response: Response) -> Response:
+        response.headers[MODEL_TIME] = repr(g.get("model_time", 0.0))
+        return response
+
+    service.encoder.read = timed  # type: ignore[method-assign]
+    app.after_request(told)
     return app
 
 

@@ -18,6 +18,9 @@ from benchmarks.load import HOST, ROOT
 from benchmarks.texts import answers_by_question
 from tests.conftest import PASSWORD
 
+MODEL_TIME = "X-Model-Milliseconds"
+"""The header in which the measured application says how long the model took."""
+
 MOST_LEARNERS = 64
 MOST_ANSWERS = 5_000
 QUESTIONS = 50
@@ -26,9 +29,13 @@ QUESTIONS = 50
 
 @dataclass(frozen=True, kw_only=True)
 class Answered:
-    """How long each answer took, in milliseconds from the request to the whole reply, and the whole in seconds."""
+    """How long each answer took, in milliseconds from the request to the whole reply, and the whole in seconds.
+
+    `modelled` is how much of it the model took, where the service says so: see `benchmarks.app.create_timed_app`.
+    """
 
     took: list[float]
+    modelled: list[float]
     seconds: float
 
 
@@ -53,6 +60,7 @@ class Learner:
         self._chance = random.Random(name)  # noqa: S311 - which of the answers
         self._path = ""
         self._question: dict[str, Any] | None = None
+        self._model_time = 0.0
 
     def ready(self) -> None:
         """Have a question that waits for an answer."""
@@ -61,8 +69,8 @@ class Learner:
             self._path = f"/api/adaptive/sessions/{started['session']['id']}/answers"
             self._question = started["question"]
 
-    def answer(self) -> float:
-        """Answer it; milliseconds from the request to the reply."""
+    def answer(self) -> tuple[float, float]:
+        """Answer it; milliseconds from the request to the reply, and those of the model."""
         assert self._question is not None  # noqa: S101 - see `ready`
         text = self._chance.choice(answers_by_question()[self._question["id"]])
         body = {"question_id": self._question["id"], "answer": text}
@@ -71,19 +79,20 @@ class Learner:
         reply = self._post(self._path, body, **key)
         took = 1000 * (time.perf_counter() - began_at)
         self._question = reply["next_question"]
-        return took
+        return took, self._model_time
 
     def _post(self, path: str, body: dict[str, Any], **headers: str) -> Any:
         self._connection.request("POST", path, json.dumps(body), {**self._headers, **headers})
         response = self._connection.getresponse()
         content = json.loads(response.read())
+        self._model_time = float(response.headers.get(MODEL_TIME, 0.0))
         if response.status != 201:
             raise RuntimeError(f"{path}: {content}")
         return content
 
 
-def _practise(learner: Learner, answers: int, ends_at: float) -> list[float]:
-    took: list[float] = []
+def _practise(learner: Learner, answers: int, ends_at: float) -> list[tuple[float, float]]:
+    took: list[tuple[float, float]] = []
     while len(took) < answers and time.perf_counter() < ends_at:
         learner.ready()
         took.append(learner.answer())
@@ -103,9 +112,10 @@ def main() -> None:
     began_at = time.perf_counter()
     with ThreadPoolExecutor(count) as pool:
         ends_at = began_at + min(float(seconds), 120.0)
-        took = list(pool.map(lambda learner: _practise(learner, each, ends_at), signed_up))
+        times = list(pool.map(lambda learner: _practise(learner, each, ends_at), signed_up))
     whole = time.perf_counter() - began_at
-    print(json.dumps(asdict(Answered(took=[one for some in took for one in some], seconds=whole))))  # noqa: T201
+    took, modelled = (list(some) for some in zip(*(one for some in times for one in some), strict=True))
+    print(json.dumps(asdict(Answered(took=took, modelled=modelled, seconds=whole))))  # noqa: T201
 
 
 if __name__ == "__main__":

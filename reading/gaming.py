@@ -145,15 +145,17 @@ class _Runs:
         self._starts: dict[tuple[str, ...], list[int]] = {}
         for start in range(len(words) - length + 1):
             self._starts.setdefault(tuple(words[start : start + length]), []).append(start)
-        self._firsts = {run[0] for run in self._starts}
-        self._lasts = {run[-1] for run in self._starts}
+        self._ends = {(run[0], run[-1]) for run in self._starts}
 
     def places_in(self, other: Sequence[str]) -> set[int]:
         """Places of the words that stand in runs which the other text holds too."""
+        ends = list(zip(other, other[self._length - 1 :], strict=False))
+        if self._ends.isdisjoint(ends):  # soon seen, and as good as always so
+            return set()
         return {
             place
-            for begin, (first, last) in enumerate(zip(other, other[self._length - 1 :], strict=False))
-            if first in self._firsts and last in self._lasts  # soon seen, and hardly ever so
+            for begin, pair in enumerate(ends)
+            if pair in self._ends
             for start in self._starts.get(tuple(other[begin : begin + self._length]), ())
             for place in range(start, start + self._length)
         }

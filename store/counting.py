@@ -17,6 +17,9 @@ from mastery import POLICIES, MasteryPolicy
 from models import User, UserMastery, db, policy_in_force
 from store.transactions import insert_in
 
+MOST_AT_ONCE = 8
+"""Rows that one statement adds to; a statement is made for each number of them, once."""
+
 CHANGES = "gradus_counts"
 """Under this name a session keeps what its transaction will change in the counters."""
 
@@ -197,14 +200,26 @@ def _stored(row: UserMastery | User, name: str) -> Any:
 
 
 def add_to(session: Session, table: type[Base], rows: Iterable[dict[str, Any]], *, amounts: tuple[str, ...]) -> None:
-    """Add the amounts of each row to the row of its key, in this order."""
-    if given := list(rows):
-        session.connection().execute(_adding(table, amounts, session.get_bind().dialect.name), given)
+    """Add the amounts of each row to the row of its key, in this order; no key may come twice."""
+    dialect, given = session.get_bind().dialect.name, list(rows)
+    for some in (given[begin : begin + MOST_AT_ONCE] for begin in range(0, len(given), MOST_AT_ONCE)):
+        values = {_named(name, place): value for place, row in enumerate(some) for name, value in row.items()}
+        session.connection().execute(_adding(table, tuple(some[0]), amounts, len(some), dialect), values)
+
+
+def _named(column: str, place: int) -> str:
+    return f"{column}_{place}"
 
 
 @cache
-def _adding(table: type[Base], amounts: tuple[str, ...], dialect: str) -> Executable:
-    insert = insert_in(dialect)(table)
+def _adding(
+    table: type[Base], columns: tuple[str, ...], amounts: tuple[str, ...], rows: int, dialect: str
+) -> Executable:
+    """So many rows by one statement: the driver would send one for each."""
+    types = {name: table.__table__.columns[name].type for name in columns}
+    insert = insert_in(dialect)(table).values(
+        [{name: bindparam(_named(name, place), type_=types[name]) for name in columns} for place in range(rows)]
+    )
     sums = {name: table.__table__.columns[name] + insert.excluded[name] for name in amounts}
     keys = [column.name for column in table.__table__.primary_key]
     return insert.on_conflict_do_update(index_elements=keys, set_=sums)

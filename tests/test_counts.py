@@ -14,14 +14,15 @@ from sqlalchemy import delete, func, select, text
 
 from accounts import Role
 from api.context import EXTENSION, Services
-from counts import AccountCount, CountedPolicy, MasteryCount, in_units
+from counts import AccountCount, ConceptCount, CountedPolicy, MasteryCount, in_units
 from mastery import GUIDE, POLICIES, REFERENCE, Level, MasteryPolicy
 from models import User, UserMastery, db
-from store import utc_now
+from store import Store, utc_now
 from tests.conftest import PASSWORD, Learner, sign_up
 from tests.fakes import Clock
 from tests.test_admin import give_mastery, sign_up_admin
 from tests.test_commands import run
+from tests.test_reads import statements
 
 TOPICS = ("dbms", "oop", "a word of theirs")
 STEPS = 80
@@ -177,6 +178,21 @@ def test_the_counters_are_exact_whatever_happens(any_app: Flask, clock: Clock, s
     assert len(crowd.done) >= 8
     with any_app.app_context():
         assert db.session.scalar(select(func.count()).select_from(UserMastery))
+
+
+def test_any_number_of_concepts_is_counted_by_a_few_statements(any_app: Flask) -> None:
+    learner = sign_up(any_app)
+    names = {f"Concept {number}" for number in range(20)}
+    with any_app.app_context():
+        store = Store()
+        for _ in range(2):
+            with statements(any_app) as asked, store.transaction():
+                store.count_concepts(learner.id, "dbms", mentioned=names, missed={"Concept 3"})
+        rows = db.session.scalars(select(ConceptCount)).all()
+        assert {row.concept: (row.mentioned, row.missed) for row in rows} == {
+            name: (2, 2 * (name == "Concept 3")) for name in names
+        }
+        assert sum("INSERT INTO concept_counts" in statement for statement in asked) == 3
 
 
 def test_nothing_is_left_of_a_topic_that_nobody_has_any_more(any_app: Flask) -> None:

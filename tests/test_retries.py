@@ -71,7 +71,7 @@ def test_a_reply_that_is_kept_after_the_login_was_read_is_found_when_another_wou
 
 @pytest.fixture
 def overlooked(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
-    """From its call on, requests overlook what is kept under their keys when they come in, as the second of two does."""
+    """From its call on, requests overlook what is kept when they come in, as the second of two at once does."""
 
     def overlook() -> None:
         monkeypatch.setattr("api.retries._kept_before", lambda _retry: None)
