@@ -1,10 +1,9 @@
 """What rows of mastery and of attempts say, as plain data."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
-
-import orjson
 
 from adaptive_state import AnswerEvidence, CorruptConceptDocument, TopicMastery, concepts_from_documents
 from mastery import Difficulty, TopicProgress
@@ -34,8 +33,8 @@ def progress_from(row: Any) -> TopicProgress:
 def documents_from(row: Any) -> dict[str, dict[str, Any]]:
     """The concept document of a record; raises `CorruptConceptDocument` where it is not JSON."""
     try:
-        documents: dict[str, dict[str, Any]] = orjson.loads(row.concept_masteries or "{}")
-    except orjson.JSONDecodeError as error:
+        documents: dict[str, dict[str, Any]] = json.loads(row.concept_masteries or "{}")
+    except json.JSONDecodeError as error:
         raise CorruptConceptDocument(f"The concept document of {row.topic!r} is not JSON: {error}.") from None
     return documents
 
