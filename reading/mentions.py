@@ -90,7 +90,7 @@ class Mentions:
         places = {start for start in starts if _are_same(said[start : start + length], sought)}
         if sum(len(word.folded) for word in sought) >= MIN_JOINED_LETTERS:
             for written in _as_one(sought):
-                places.update(self._written_as_one.get(written, ()))
+                places.update(self._written_as_one(written))
         if length in INITIALS:
             initials = initials_of(sought)
             places.update(start for start, word in enumerate(said) if word.folded == initials)
@@ -114,11 +114,18 @@ class Mentions:
             (word.folded[0], (at, word.folded)) for at, word in words if len(word.folded) >= MIN_TYPO_LETTERS
         )
 
-    @cached_property
-    def _written_as_one(self) -> dict[str, list[int]]:
-        """Neighbouring words without what stands between them, and the places of the first."""
+    def _written_as_one(self, written: str) -> Iterator[int]:
+        """The places from which a few words, without what stands between them, are written so."""
         words = self._answer.words
-        return _grouped((written, start) for start in range(len(words)) for written in _joined_from(words, start))
+        for start in self._beginning_with.get(written[0], ()):
+            if _is_joined(words[start : start + LONGEST_AS_ONE], written):
+                yield start
+
+    @cached_property
+    def _beginning_with(self) -> dict[str, list[int]]:
+        """The places of the words of each first letter, those of their roots among them: `3` for three."""
+        words = enumerate(self._answer.words)
+        return _grouped((letter, at) for at, word in words for letter in {word.folded[:1], word.root[:1]})
 
     def _is_denied(self, place: int) -> bool:
         """Whether what stands at this place is said not to be so."""
@@ -163,13 +170,17 @@ def _name(name: str) -> tuple[Word, ...]:
     return tuple(words_in(name))
 
 
-def _joined_from(words: Sequence[Word], start: int) -> Iterator[str]:
-    """What `_as_one` gives for each run of words that begins here."""
+def _is_joined(words: Sequence[Word], written: str) -> bool:
+    """Whether the first of the words, one or more, are written so in one of the ways of `_as_one`."""
     folded = roots = ""
-    for word in words[start : start + LONGEST_AS_ONE]:
-        yield from {roots + word.root, folded + word.folded, folded + word.root}
+    for word in words:
+        if written in (roots + word.root, folded + word.folded, folded + word.root):
+            return True
         folded += word.folded
         roots += word.root
+        if not written.startswith((folded, roots)):
+            return False
+    return False
 
 
 def _as_one(words: Sequence[Word]) -> frozenset[str]:

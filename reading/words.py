@@ -43,13 +43,10 @@ class Word(NamedTuple):
     text: str
     folded: str
     root: str
+    is_content: bool
+    """Whether the word carries meaning of its own: no stop word, and no single letter but a sign such as `C#`."""
     start: int
     end: int
-
-    @property
-    def is_content(self) -> bool:
-        """Whether the word carries meaning of its own: no stop word, and no single letter but a sign such as `C#`."""
-        return self.folded not in STOP_WORDS and (len(self.folded) > 1 or not self.folded.isascii() or self.is_number)
 
     @property
     def is_number(self) -> bool:
@@ -68,22 +65,27 @@ def _words_in(text: str) -> tuple[Word, ...]:
     return tuple(Word(*_forms(match[1]), match.start(1), match.end(1)) for match in WORD.finditer(text))
 
 
-def _forms(written: str) -> tuple[str, str, str]:
-    """A word as it is written, folded, and its root."""
+Forms = tuple[str, str, str, bool]
+
+
+def _forms(written: str) -> Forms:
+    """A word as it is written, folded, its root, and whether it carries meaning."""
     return _forms_of_word(written) if len(written) <= LONGEST_WORD else _made_forms(written)
 
 
 @lru_cache(maxsize=50_000)
-def _forms_of_word(written: str) -> tuple[str, str, str]:
+def _forms_of_word(written: str) -> Forms:
     """Texts share their words, which so stand in memory once."""
     return _made_forms(written)
 
 
-def _made_forms(written: str) -> tuple[str, str, str]:
+def _made_forms(written: str) -> Forms:
     folded = _folded(written)
     if folded == written:
         folded = written  # one string, not two
-    return written, folded, root_of(folded)
+    root = root_of(folded)
+    says_something = len(folded) > 1 or not folded.isascii() or root.isdigit()
+    return written, folded, root, folded not in STOP_WORDS and says_something
 
 
 def words_of(text: str) -> list[str]:

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from administration import keep_readings, kept_texts
 from api.context import EXTENSION, Services
 from tests.conftest import Learner, sign_up
 from tests.fakes import WordEncoder
 from tests.test_reads import statements
+from tests.test_ready_questions import keep_topics
 
 READ = (
     "SELECT users",  # who asks, and what is kept under the key
@@ -54,8 +54,8 @@ def ready_app(any_app: Flask, encoder: WordEncoder) -> Flask:
     """The application when its questions are ready."""
     services: Services = any_app.extensions[EXTENSION]
     with any_app.app_context():
-        keep_readings(encoder, services.store, [kept_texts([topic]) for topic in services.store.bank()])
-        assert all(services.controller.make_ready())
+        kept = keep_topics(any_app, encoder, "dbms", "oop")
+        assert sum(services.controller.make_ready()) == kept
     return any_app
 
 
