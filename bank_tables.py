@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import ForeignKey, Integer, LargeBinary, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from database import ROW_NUMBER, JsonText, UtcDateTime
+from database import ROW_NUMBER, FiniteJsonText, UtcDateTime
 from models import db
 
 
@@ -28,9 +28,9 @@ class BankConcept(db.Model):  # type: ignore[name-defined]
     topic: Mapped[str] = mapped_column(ForeignKey("bank_topics.slug"), primary_key=True)
     name: Mapped[str] = mapped_column(String(100), primary_key=True)
     subtopic: Mapped[str] = mapped_column(String(64))
-    aliases: Mapped[list[str]] = mapped_column(JsonText)
-    descriptions: Mapped[list[str]] = mapped_column(JsonText)
-    prerequisites: Mapped[list[str]] = mapped_column(JsonText)
+    aliases: Mapped[list[str]] = mapped_column(FiniteJsonText)
+    descriptions: Mapped[list[str]] = mapped_column(FiniteJsonText)
+    prerequisites: Mapped[list[str]] = mapped_column(FiniteJsonText)
     position: Mapped[int] = mapped_column(Integer)
 
 
@@ -47,9 +47,9 @@ class BankQuestion(db.Model):  # type: ignore[name-defined]
     subtopic: Mapped[str] = mapped_column(String(64))
     difficulty: Mapped[str] = mapped_column(String(8))
     text: Mapped[str] = mapped_column(Text)
-    concepts: Mapped[list[str]] = mapped_column(JsonText)
-    expected_answers: Mapped[list[str]] = mapped_column(JsonText)
-    keywords: Mapped[list[str]] = mapped_column(JsonText)
+    concepts: Mapped[list[str]] = mapped_column(FiniteJsonText)
+    expected_answers: Mapped[list[str]] = mapped_column(FiniteJsonText)
+    keywords: Mapped[list[str]] = mapped_column(FiniteJsonText)
     position: Mapped[int] = mapped_column(Integer)
     retired: Mapped[bool] = mapped_column(default=False)
     edited_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
@@ -79,9 +79,9 @@ class DebuggingChallenge(db.Model):  # type: ignore[name-defined]
     difficulty: Mapped[str] = mapped_column(String(8))
     buggy_code: Mapped[str] = mapped_column(Text)
     correct_code: Mapped[str] = mapped_column(Text)
-    expected_answers: Mapped[list[str]] = mapped_column(JsonText)
-    keywords: Mapped[list[str]] = mapped_column(JsonText)
-    concepts: Mapped[list[str]] = mapped_column(JsonText)
+    expected_answers: Mapped[list[str]] = mapped_column(FiniteJsonText)
+    keywords: Mapped[list[str]] = mapped_column(FiniteJsonText)
+    concepts: Mapped[list[str]] = mapped_column(FiniteJsonText)
     position: Mapped[int] = mapped_column(Integer)
     retired: Mapped[bool] = mapped_column(default=False)
 

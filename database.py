@@ -98,8 +98,8 @@ class JsonText(TypeDecorator[Any]):
 
 
 class FiniteJsonText(JsonText):
-    """The same for what is written with every answer and made of finite numbers: ten times as fast, but a number that
-    is none would become null."""
+    """The same for what is written or read often and has no numbers but finite ones: ten times as fast, but a number
+    that is none would become null."""
 
     cache_ok = True
 

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import cache
 
 import numpy as np
 
@@ -85,10 +86,15 @@ class WordEncoder:
     def _vector(self, text: str) -> Vectors:
         vector = np.zeros(self.dimensions, dtype=np.float32)
         for word in words_of(text):
-            digest = hashlib.sha256(root_of(word).encode()).digest()
-            vector[int.from_bytes(digest[:4], "big") % self.dimensions] += 1
+            vector[_number_of(word) % self.dimensions] += 1
         length = np.linalg.norm(vector)
         return vector / length if length else vector
+
+
+@cache
+def _number_of(word: str) -> int:
+    """A number for each root of a word."""
+    return int.from_bytes(hashlib.sha256(root_of(word).encode()).digest()[:4], "big")
 
 
 class ToldScorer:

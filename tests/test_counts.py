@@ -25,7 +25,7 @@ from tests.test_commands import run
 from tests.test_reads import statements
 
 TOPICS = ("dbms", "oop", "a word of theirs")
-STEPS = 80
+STEPS = 50
 
 Levels = dict[tuple[str, str, str], tuple[int, int]]
 """Learners and billionths of mastery, by policy, topic and level."""
