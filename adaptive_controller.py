@@ -211,8 +211,8 @@ class AdaptiveInterviewController:
             )
             recorded = record_answer(self._store, user_id, given, standing, self._policy, bank)
             step_session(session, recorded.attempt, self._policy)
-            known = {question.topic: recorded.mastery}
-            action = self._advance(session, state.current_difficulty, bank, known, received=received, at=now)
+            loaded = {question.topic: recorded.mastery}
+            action = self._advance(session, state.current_difficulty, bank, loaded, received=received, at=now)
         return AnswerOutcome(
             attempt=recorded.attempt,
             explanation=explain_change(recorded.before, recorded.after, score, self._policy),
@@ -256,7 +256,7 @@ class AdaptiveInterviewController:
         session: InterviewSession,
         difficulty: Difficulty,
         bank: QuestionBank,
-        known: Mapping[str, TopicMastery],
+        loaded: Mapping[str, TopicMastery],
         *,
         received: datetime,
         at: datetime,
@@ -264,7 +264,7 @@ class AdaptiveInterviewController:
         """Ask the next question, or complete the session when it is full, out of time or out of questions.
 
         `difficulty` is the session's before the answer; `received` is when the answer came, before it was scored.
-        `known` is the learner's mastery of the topics that were loaded for the answer.
+        `loaded` is the learner's mastery of the topics that are loaded already.
         """
         answered = session.state
         if is_over(session, at=received):
@@ -272,7 +272,7 @@ class AdaptiveInterviewController:
         others = _from_next(answered.topics, answered.topic)
         stays = answered.questions_on_topic < QUESTIONS_PER_TOPIC
         order = (answered.topic, *others) if stays else (*others, answered.topic)
-        asking = self._ask(session.user_id, answered, order, bank, known, at=at)
+        asking = self._ask(session.user_id, answered, order, bank, loaded, at=at)
         if asking is None:
             return self._complete(session, at=at)
         session.state = asking
@@ -286,16 +286,16 @@ class AdaptiveInterviewController:
         state: AdaptiveInterviewState,
         topics: Sequence[str],
         bank: QuestionBank,
-        known: Mapping[str, TopicMastery],
+        loaded: Mapping[str, TopicMastery],
         *,
         at: datetime,
     ) -> AdaptiveInterviewState | None:
         """The state after asking a question of the first of these topics that has one left; None if none has.
 
-        Mastery that is not `known` is loaded.
+        Mastery that is not `loaded` yet is loaded.
         """
         for topic in topics:
-            mastery = known.get(topic) or self._mastery(user_id, topic)
+            mastery = loaded.get(topic) or self._mastery(user_id, topic)
             moved = state if topic == state.topic else state.on_topic(topic, mastery.progress.current_difficulty)
             selection = self._select(user_id, moved, mastery, bank, at=at)
             if selection is not None:

@@ -82,8 +82,8 @@ class UserMastery(db.Model):  # type: ignore[name-defined]
     """A learner's mastery of one topic: figures in columns, concepts in a JSON document (specification A).
 
     `id` names this record for as long as it lives: after a reset a new record with a new id begins, and the attempts
-    that carry its id are its log. `weak_concepts` and its neighbours are derived from the document; only
-    `set_concept_masteries` writes them.
+    that carry its id are its log. `weak_concepts` and its neighbours are derived from the document, and written with
+    it.
     """
 
     __tablename__ = "user_masteries"

@@ -51,8 +51,7 @@ def retry_safe(view: Callable[..., Any]) -> Callable[..., Any]:
 def _first_reply(retry: RetryKey, view: Callable[..., Any], *args: Any, **kwargs: Any) -> Response:
     """Run the view as one unit with its key; a request that another process was first with gets that reply.
 
-    Where two processes work on it at once, the second finds the key taken when it is about to commit, or finds before
-    that what the first one did, as a refusal.
+    It finds that out when it would keep its own reply, or a refusal that came of what the other did.
     """
     try:
         with services().store.one_unit():
@@ -81,14 +80,17 @@ def _reply_with_effect(view: Callable[..., Any], *args: Any, **kwargs: Any) -> R
 def _refusal(retry: RetryKey, error: Exception) -> Response:
     """The problem that an error becomes. One that a repetition would meet again is kept, too.
 
-    Not if it came of what another process did with the same request meanwhile: then that one's reply is repeated.
+    Where it came of what another process did with the same request meanwhile, that one's reply is repeated.
     """
     reply = make_response(current_app.handle_user_exception(error))
-    if 400 <= reply.status_code < 500 and reply.status_code not in NEVER_KEPT and "Retry-After" not in reply.headers:
-        try:
-            _keep(retry, reply)
-        except AlreadyDone:
-            return _kept(retry) or reply
+    if not 400 <= reply.status_code < 500 or "Retry-After" in reply.headers:
+        return reply
+    if reply.status_code in NEVER_KEPT:
+        return _kept(retry) or reply
+    try:
+        _keep(retry, reply)
+    except AlreadyDone:
+        return _kept(retry) or reply
     return reply
 
 
@@ -111,10 +113,7 @@ def _account_in(body: bytes) -> int | None:
 
 
 def _kept_before(retry: RetryKey) -> Response | None:
-    """The reply that was kept when the request came in: for who is signed in, it came with their login.
-
-    One that is kept since then is found when this request would keep its own.
-    """
+    """The reply that was kept when the request came in: for who is signed in, it came with their login."""
     return _repeated(retry, learner().kept) if "learner" in g else _kept(retry)
 
 

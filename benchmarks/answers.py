@@ -30,7 +30,10 @@ SERVED, TIMED = "app:create_app(has_commands=False)", "benchmarks.app:create_tim
 LEARNERS, WORKERS = 8, 2
 THREADS_ALONE = 2
 MEGABYTE = 1024
-STARTS_WITHIN = 60.0
+STARTS_WITHIN, READY_WITHIN = 60.0, 120.0
+QUESTIONS_READY = "ready for answers"
+"""What a worker logs then: see gunicorn.conf.py."""
+
 SCORED = {
     "expected_answers": ["In a deadlock two transactions wait for each other."],
     "answer": "Two wait for one lock, each for the other.",
@@ -47,8 +50,18 @@ def measure(database_url: str) -> list[Row]:
 
 
 @contextmanager
-def _service(database_url: str, log: Path, application: str = SERVED, **settings: str) -> Iterator[Service]:
-    with served(database_url, log, application, ready="/readyz", RATE_LIMITS_ENABLED="false", **settings) as service:
+def _service(
+    database_url: str, log: Path, application: str = SERVED, *, workers: int = 1, **settings: str
+) -> Iterator[Service]:
+    """The service when its workers have their questions ready: until then they work at that, too."""
+    settings |= {"RATE_LIMITS_ENABLED": "false", "WEB_CONCURRENCY": str(workers)}
+    told = log.read_text().count(QUESTIONS_READY)
+    with served(database_url, log, application, ready="/readyz", **settings) as service:
+        ends_at = time.perf_counter() + READY_WITHIN
+        while log.read_text().count(QUESTIONS_READY) < told + workers:
+            if time.perf_counter() > ends_at:
+                raise RuntimeError(f"the questions were not ready within {READY_WITHIN} s")
+            time.sleep(0.1)
         yield service
 
 
@@ -56,8 +69,8 @@ def _alone(database_url: str, log: Path) -> list[Row]:
     """One learner, one worker: against the model's time within the same answers, and against its time for such answers
     in a process that does nothing else and so finds its weights in the processor's caches, measured in turn."""
     encoder = OnnxEncoder(threads=THREADS_ALONE)
-    with _service(database_url, log, TIMED, WEB_CONCURRENCY="1", EMBEDDING_THREADS=str(THREADS_ALONE)) as service:
-        practise(service.port, learners=1, answers=ALONE)
+    with _service(database_url, log, TIMED, EMBEDDING_THREADS=str(THREADS_ALONE)) as service:
+        practise(service.port, learners=1, answers=10)
         apart, within, requests = [], [], []
         for _ in range(ROUNDS):
             apart.append(_model_time(encoder))
@@ -85,7 +98,7 @@ def _model_time(encoder: OnnxEncoder) -> float:
 
 def _together(database_url: str, log: Path) -> list[Row]:
     """Eight learners, two workers; the memory of a worker when all answers are in."""
-    with _service(database_url, log, WEB_CONCURRENCY=str(WORKERS)) as service:
+    with _service(database_url, log, workers=WORKERS) as service:
         practise(service.port, learners=LEARNERS, answers=LEARNERS * 4)
         met, computed = [], []
         for _ in range(ROUNDS):

@@ -114,7 +114,7 @@ def main() -> None:
         ends_at = began_at + min(float(seconds), 120.0)
         times = list(pool.map(lambda learner: _practise(learner, each, ends_at), signed_up))
     whole = time.perf_counter() - began_at
-    took, modelled = (list(some) for some in zip(*(one for some in times for one in some), strict=True))
+    took, modelled = ([one[which] for some in times for one in some] for which in (0, 1))
     print(json.dumps(asdict(Answered(took=took, modelled=modelled, seconds=whole))))  # noqa: T201
 
 

@@ -150,7 +150,7 @@ class _Runs:
     def places_in(self, other: Sequence[str]) -> set[int]:
         """Places of the words that stand in runs which the other text holds too."""
         ends = list(zip(other, other[self._length - 1 :], strict=False))
-        if self._ends.isdisjoint(ends):  # soon seen, and as good as always so
+        if self._ends.isdisjoint(ends):  # an answer of one's own shares not even the ends of a run, and most are
             return set()
         return {
             place

@@ -1,9 +1,10 @@
 """Key terms: what an answer should contain, and how much of each was found in it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
+from itertools import accumulate
 
 import numpy as np
 from numpy.typing import NDArray
@@ -161,49 +162,24 @@ Places = tuple[int, int]
 """From which word of a text to which, end excluded."""
 
 
-class AsOne:
-    """Neighbouring words of a text that may be written as one, by their roots or as they are typed."""
-
-    def __init__(self, words: Sequence[Word]) -> None:
-        forms = ([word.folded for word in words], [word.root for word in words])
-        self._forms = [(parts, "".join(parts)) for parts in forms]
-
-    def places(self, name: str) -> Places | None:
-        """Which words are written so; of several runs the longest, and of those the last."""
-        for parts, text in self._forms:
-            if name in text and (found := _joined_as(parts, name)):
-                return found
-        return None
+def written_as_one(words: Sequence[Word]) -> Iterator[tuple[str, Places]]:
+    """Neighbouring words by what they are written as one. Of runs of one name the last counts: those typed so come
+    after those of the same roots, longer ones after shorter ones."""
+    for forms in ([word.root for word in words], [word.folded for word in words]):
+        joined: Sequence[str] = forms
+        for length in range(2, MAX_COMPOUND + 1):
+            joined = [begun + form for begun, form in zip(joined, forms[length - 1 :], strict=False)]
+            yield from zip(joined, zip(range(len(words)), range(length, len(words) + 1), strict=False), strict=False)
 
 
-def _joined_as(parts: Sequence[str], name: str) -> Places | None:
-    found: Places | None = None
-    for at, first in enumerate(parts):
-        if name.startswith(first) and first != name:
-            joined = first
-            for end, part in enumerate(parts[at + 1 : at + MAX_COMPOUND], at + 2):
-                joined += part
-                if joined == name and (found is None or end - at >= found[1] - found[0]):
-                    found = (at, end)
-    return found
-
-
-class Initials:
-    """Neighbouring words of a text by their initials; at least two of them carry meaning."""
-
-    def __init__(self, words: Sequence[Word]) -> None:
-        self._words = words
-        self._letters = initials_of(words)
-
-    def places(self, name: str) -> Places | None:
-        """Which words have these initials, the last of several."""
-        length = len(name)
-        at = self._letters.rfind(name) if length in INITIALS else -1
-        while at >= 0:
-            if sum(word.is_content for word in self._words[at : at + length]) > 1:
-                return at, at + length
-            at = self._letters.rfind(name, 0, at + length - 1)
-        return None
+def abbreviated(words: Sequence[Word]) -> Iterator[tuple[str, Places]]:
+    """Neighbouring words by their initials; at least two of them carry meaning. Of runs of one name the last counts."""
+    letters = initials_of(words)
+    carrying = [0, *accumulate(word.is_content for word in words)]
+    for length in INITIALS:
+        for at in range(len(letters) - length + 1):
+            if carrying[at + length] - carrying[at] > 1:
+                yield letters[at : at + length], (at, at + length)
 
 
 class TermFinder:
@@ -260,13 +236,13 @@ class TermFinder:
         """Spaces and hyphens elsewhere than in the expected answer: `dead lock`, `hashtable`."""
         if len(part.folded) >= MIN_JOINED_LETTERS:
             for written in (part.folded, part.root):
-                if run := _run(self._answer.words, self._said_as_one.places(written)):
+                if run := _run(self._answer.words, self._said_as_one.get(written)):
                     return run
         return self._compounded.get(part.root, ())
 
     def _initials(self, part: Word) -> Run:
         """`LRU` for least recently used, or the words for the initials."""
-        places = self._said_in_initials.places(part.folded) if _abbreviates(part) else None
+        places = self._said_in_initials.get(part.folded) if _abbreviates(part) else None
         return _run(self._answer.words, places) or self._abbreviated.get(part.root, ())
 
     def _typo(self, part: Word) -> Run:
@@ -306,17 +282,17 @@ class TermFinder:
         return rows
 
     @cached_property
-    def _said_as_one(self) -> AsOne:
-        return AsOne(self._answer.words)
+    def _said_as_one(self) -> dict[str, Places]:
+        return dict(written_as_one(self._answer.words))
 
     @cached_property
-    def _said_in_initials(self) -> Initials:
-        return Initials(self._answer.words)
+    def _said_in_initials(self) -> dict[str, Places]:
+        return dict(abbreviated(self._answer.words))
 
     @cached_property
     def _compounded(self) -> dict[str, Run]:
         """Roots of neighbouring words of the expected answer that the answer writes as one."""
-        shortened = self._shortened(AsOne(self._expected.words))
+        shortened = self._shortened(written_as_one(self._expected.words))
         return {
             word.root: (typed,) for typed, run in shortened if len(typed.folded) >= MIN_JOINED_LETTERS for word in run
         }
@@ -324,13 +300,14 @@ class TermFinder:
     @cached_property
     def _abbreviated(self) -> dict[str, Run]:
         """Roots of neighbouring words of the expected answer for which the answer has their initials."""
-        shortened = self._shortened(Initials(self._expected.words))
+        shortened = self._shortened(abbreviated(self._expected.words))
         return {word.root: (typed,) for typed, run in shortened if _abbreviates(typed, run) for word in run}
 
-    def _shortened(self, expected: AsOne | Initials) -> list[tuple[Word, Run]]:
+    def _shortened(self, names: Iterable[tuple[str, Places]]) -> list[tuple[Word, Run]]:
         """The runs of the expected answer for which the answer has one word, with it."""
-        found = [(word, expected.places(name)) for name, word in self._answer.typed.items()]
-        return [(word, _run(self._expected.words, places)) for word, places in found if places]
+        words, typed = self._expected.words, self._answer.typed
+        named = {name: places for name, places in names if name in typed}
+        return [(word, _run(words, named[name])) for name, word in typed.items() if name in named]
 
 
 def _run(words: Sequence[Word], places: Places | None) -> Run:

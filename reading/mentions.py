@@ -90,7 +90,7 @@ class Mentions:
         places = {start for start in starts if _are_same(said[start : start + length], sought)}
         if sum(len(word.folded) for word in sought) >= MIN_JOINED_LETTERS:
             for written in _as_one(sought):
-                places.update(self._written_as_one(written))
+                places.update(self.written_as_one(written))
         if length in INITIALS:
             initials = initials_of(sought)
             places.update(start for start, word in enumerate(said) if word.folded == initials)
@@ -114,7 +114,7 @@ class Mentions:
             (word.folded[0], (at, word.folded)) for at, word in words if len(word.folded) >= MIN_TYPO_LETTERS
         )
 
-    def _written_as_one(self, written: str) -> Iterator[int]:
+    def written_as_one(self, written: str) -> Iterator[int]:
         """The places from which a few words, without what stands between them, are written so."""
         words = self._answer.words
         for start in self._beginning_with.get(written[0], ()):

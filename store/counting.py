@@ -7,7 +7,8 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Executable, bindparam, delete, event, inspect, select, update
+from sqlalchemy import Executable, bindparam, delete, event, inspect, select, text, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session, object_session
 
 from counts import UNITS, AccountCount, ConceptCount, MasteryCount, SharedForecast, in_units, slot_of
@@ -19,6 +20,9 @@ from store.transactions import insert_in
 
 MOST_AT_ONCE = 8
 """Rows that one statement adds to; a statement is made for each number of them, once."""
+
+DIALECTS = {"postgresql": postgresql.dialect, "sqlite": sqlite.dialect}
+"""In whose words statements are made that are kept as text."""
 
 CHANGES = "gradus_counts"
 """Under this name a session keeps what its transaction will change in the counters."""
@@ -215,14 +219,18 @@ def _named(column: str, place: int) -> str:
 def _adding(
     table: type[Base], columns: tuple[str, ...], amounts: tuple[str, ...], rows: int, dialect: str
 ) -> Executable:
-    """So many rows by one statement: the driver would send one for each."""
-    types = {name: table.__table__.columns[name].type for name in columns}
+    """So many rows by one statement: the driver would send one for each.
+
+    As text, for SQLAlchemy would compile a statement of several rows anew each time.
+    """
     insert = insert_in(dialect)(table).values(
-        [{name: bindparam(_named(name, place), type_=types[name]) for name in columns} for place in range(rows)]
+        [{name: bindparam(_named(name, place)) for name in columns} for place in range(rows)]
     )
     sums = {name: table.__table__.columns[name] + insert.excluded[name] for name in amounts}
     keys = [column.name for column in table.__table__.primary_key]
-    return insert.on_conflict_do_update(index_elements=keys, set_=sums)
+    adding = insert.on_conflict_do_update(index_elements=keys, set_=sums)
+    made = str(adding.compile(dialect=DIALECTS[dialect](paramstyle="named")))
+    return text(made.replace("::", r"\:\:"))  # casts, which are no parameters
 
 
 def policies_counted(policy: MasteryPolicy) -> list[MasteryPolicy]:

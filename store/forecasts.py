@@ -1,13 +1,13 @@
 """The shelf of forecasts: each learner's own state, and what all learners share, of which a process keeps a copy."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
 from threading import Lock
 from typing import Any
 
-from sqlalchemy import Executable, Row, bindparam, delete, event, select
+from sqlalchemy import Executable, Row, bindparam, delete, select
 
 from counts import SharedForecast, slot_of
 from forecast_state import LearnerForecast
@@ -164,20 +164,21 @@ class ForecastShelf(Transactions):
     def share_evidence(self, user_id: int, topic: str, evidence: Mapping[str, Evidence], *, at: datetime) -> None:
         """Add what an answer says of the shared terms.
 
-        It waits in this process until `SHARED_TOGETHER` answers are there, or the first is as old as `SHARED_FOR`, and
-        is written when the transaction of the last of them commits. If that fails, the evidence of the others waits on.
+        From the commit of its transaction on it waits in this process until `SHARED_TOGETHER` answers are there, or the
+        first is as old as `SHARED_FOR`, and is written when the transaction of the last of them commits. If that fails,
+        the evidence of the others waits on.
         """
+        own = Waiting(since=at, slot=slot_of(user_id), evidence=dict(evidence), answers=1)
         with _WAITING:
-            waiting = self._waiting.setdefault(topic, Waiting(since=at, slot=slot_of(user_id)))
-            earlier = replace(waiting, evidence=dict(waiting.evidence))
-            merge_evidence(waiting.evidence, evidence)
-            waiting.answers += 1
-            waiting.slot = slot_of(user_id)
-            if waiting.answers < SHARED_TOGETHER and at - waiting.since < SHARED_FOR:
-                return
-            del self._waiting[topic]
-        self._write_with_commit(topic, waiting, at=at)
-        self._wait_on_if_undone(topic, earlier)
+            earlier = self._waiting.get(topic, Waiting(since=at, slot=own.slot))
+            is_due = earlier.answers + 1 >= SHARED_TOGETHER or at - earlier.since >= SHARED_FOR
+            if is_due:
+                self._waiting.pop(topic, None)
+        if is_due:
+            self._write_with_commit(topic, earlier, slot=own.slot, at=at)
+            self._add(topic, own.evidence, slot=own.slot, at=at)
+        else:
+            self.when_over(committed=lambda: self._wait(topic, own))
 
     def share_what_waits(self, *, at: datetime) -> None:
         """Write in one transaction what waits in this process, for it ends. If that fails, it waits on."""
@@ -188,29 +189,27 @@ class ForecastShelf(Transactions):
                 waiting = dict(self._waiting)
                 self._waiting.clear()
             for topic, of_topic in waiting.items():
-                self._write_with_commit(topic, of_topic, at=at)
-                self._wait_on_if_undone(topic, of_topic)
+                self._write_with_commit(topic, of_topic, slot=of_topic.slot, at=at)
 
-    def _write_with_commit(self, topic: str, waiting: Waiting, *, at: datetime) -> None:
+    def _write_with_commit(self, topic: str, waiting: Waiting, *, slot: int, at: datetime) -> None:
+        """Write what has waited; it waits on when the session's transaction is undone."""
+        self._add(topic, waiting.evidence, slot=slot, at=at)
+        self.when_over(undone=lambda: self._wait(topic, waiting))
+
+    def _add(self, topic: str, evidence: Mapping[str, Evidence], *, slot: int, at: datetime) -> None:
         changes = changes_of(self._session)
-        merge_evidence(changes.evidence.setdefault((topic, waiting.slot), {}), waiting.evidence)
+        merge_evidence(changes.evidence.setdefault((topic, slot), {}), evidence)
         changes.learned_at.append(at)
 
-    def _wait_on_if_undone(self, topic: str, earlier: Waiting) -> None:
-        """Put evidence back when the session's transaction is rolled back."""
-        undecided = [earlier]
-
-        def put_back(_session: Any) -> None:
-            while undecided:
-                undone = undecided.pop()
-                with _WAITING:
-                    waiting = self._waiting.setdefault(topic, Waiting(since=undone.since, slot=undone.slot))
-                    merge_evidence(waiting.evidence, undone.evidence)
-                    waiting.answers += undone.answers
-                    waiting.since = min(waiting.since, undone.since)
-
-        event.listen(self._session, "after_commit", lambda _session: undecided.clear())
-        event.listen(self._session, "after_rollback", put_back)
+    def _wait(self, topic: str, more: Waiting) -> None:
+        if not more.answers:
+            return
+        with _WAITING:
+            waiting = self._waiting.setdefault(topic, Waiting(since=more.since, slot=more.slot))
+            merge_evidence(waiting.evidence, more.evidence)
+            waiting.answers += more.answers
+            waiting.since = min(waiting.since, more.since)
+            waiting.slot = more.slot
 
     @cached_property
     def _waiting(self) -> dict[str, Waiting]:

@@ -26,13 +26,13 @@ _KEPT = select(*REPLY).where(_THE_KEY, STILL_KEPT)
 _SWEPT = delete(_KEYS).where(_KEYS.c.user_id == bindparam("owner"), _KEYS.c.created_at <= bindparam("expired"))
 
 
-def _taken(insert: Inserting) -> Executable:
+def _keeping(insert: Inserting) -> Executable:
     """A reply takes an expired key over; of one that is kept it changes nothing."""
     reply = insert(IdempotencyKey)
-    taken_over = ("fingerprint", "status", "headers", "body", "account_id", "created_at")
+    replaced = ("fingerprint", "status", "headers", "body", "account_id", "created_at")
     return reply.on_conflict_do_update(
         index_elements=[IdempotencyKey.user_id, IdempotencyKey.key],
-        set_={name: reply.excluded[name] for name in taken_over},
+        set_={name: reply.excluded[name] for name in replaced},
         where=_KEYS.c.created_at <= bindparam("expired", type_=_KEYS.c.created_at.type),
     ).returning(IdempotencyKey.key)
 
@@ -104,7 +104,7 @@ class RetryShelf(Transactions):
         connection, expired = self._session.connection(), now - KEPT_FOR
         named = {"user_id": retry.user_id, "key": retry.key, "fingerprint": retry.fingerprint, "created_at": now}
         reply = {"status": status, "headers": headers, "body": body, "account_id": account_id}
-        if connection.scalar(self.in_dialect(_taken), {**named, **reply, "expired": expired}) is None:
+        if connection.scalar(self.in_dialect(_keeping), {**named, **reply, "expired": expired}) is None:
             raise AlreadyDone(retry.key)
         if retry.fingerprint.startswith(SWEEPING):
             connection.execute(_SWEPT, {"owner": retry.user_id, "expired": expired})

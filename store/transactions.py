@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import TypeVar
 
-from sqlalchemy import Connection, Executable, select
+from sqlalchemy import Connection, Executable, event, select
 from sqlalchemy.dialects.postgresql import Insert as PostgresInsert
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import Insert as SqliteInsert
@@ -17,6 +17,9 @@ from database import LOOKS, WRITES, Base
 from models import db
 
 T = TypeVar("T")
+
+OUTCOMES = "gradus_outcomes"
+"""Under this name a session keeps what is to be done when its transaction has committed, or was undone."""
 
 UNIT = "gradus_unit"
 """Under this name a session knows that it works on a unit."""
@@ -105,6 +108,12 @@ class Transactions:
             with self.look() as connection:
                 yield connection
 
+    def when_over(
+        self, *, committed: Callable[[], object] = lambda: None, undone: Callable[[], object] = lambda: None
+    ) -> None:
+        """Call one of the two when the running transaction has come to its end: for what stands outside of it."""
+        self._session.info.setdefault(OUTCOMES, []).append((committed, undone))
+
     def _give_up(self) -> None:
         self._session.rollback()
         self._session.info[WRITES] = False
@@ -125,6 +134,18 @@ class Transactions:
     def ping(self) -> None:
         """Raises when the database does not answer."""
         self._session.execute(select(1))
+
+
+@event.listens_for(db.session, "after_commit")
+def _committed(session: Session) -> None:
+    for committed, _ in session.info.pop(OUTCOMES, ()):
+        committed()
+
+
+@event.listens_for(db.session, "after_rollback")
+def _undone(session: Session) -> None:
+    for _, undone in session.info.pop(OUTCOMES, ()):
+        undone()
 
 
 Inserting = Callable[[type[Base]], SqliteInsert | PostgresInsert]

@@ -1,7 +1,9 @@
 """The controller selects, scores, records, finishes: told scores in, facts out."""
 
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -57,6 +59,33 @@ def practice_in(app: Flask, clock: Clock, policy: MasteryPolicy = REFERENCE) -> 
     store, scorer = Store(), ToldScorer()
     controller = AdaptiveInterviewController(store=store, scorer=cast(Scorer, scorer), policy=policy, clock=clock)
     return Practice(controller, scorer, store, clock, learner_in(store, "ada", at=clock()))
+
+
+def asked_in(app: Flask, clock: Clock) -> list[str]:
+    """The questions of a session that moves on from topic to topic and comes back to each."""
+    with app.app_context():
+        practice = practice_in(app, clock)
+        session = practice.start("dbms", "oop")
+        return [practice.answer(session, score).next_question.id for score in (GOOD, POOR, FAIR, GOOD) * 3]
+
+
+def test_what_is_asked_next_is_the_same_where_mastery_is_loaded_again(
+    make_app: Callable[..., Flask], sqlite_template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, ask = [], AdaptiveInterviewController._ask
+
+    def loads_again(*given: Any, **named: Any) -> Any:
+        controller, user_id, state, topics, bank, _ = given
+        db.session.flush()
+        db.session.expire_all()
+        return ask(controller, user_id, state, topics, bank, {}, **named)
+
+    for name in ("handed-on", "loaded"):
+        path = shutil.copy(sqlite_template, tmp_path / f"{name}.db")
+        asked.append(asked_in(make_app(f"sqlite:///{path}"), Clock()))
+        monkeypatch.setattr(AdaptiveInterviewController, "_ask", loads_again)
+    assert len(set(asked[0])) == 12
+    assert asked[0] == asked[1]
 
 
 @pytest.fixture

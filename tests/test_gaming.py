@@ -3,6 +3,8 @@
 import random
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from reading.gaming import (
     BARE_ROW,
@@ -15,6 +17,8 @@ from reading.gaming import (
     is_word_list,
 )
 from reading.words import words_in
+
+FEW_WORDS = st.lists(st.sampled_from("a b c".split()), max_size=24).map(" ".join)
 
 QUESTION = "What is a deadlock between two transactions, and how does a database resolve it?"
 EXPECTED = (
@@ -275,6 +279,19 @@ def test_a_text_that_keeps_one_pair_of_neighbours_in_ten_is_in_order() -> None:
 
 A, B = "one two three four five six seven eight nine ten", "red green blue black white brown pink grey gold lime"
 SEVEN, EIGHT = A[: A.index(" eight")], A[: A.index(" nine")]
+
+
+@given(FEW_WORDS, st.lists(FEW_WORDS, max_size=2))
+def test_copied_words_are_those_that_a_look_at_every_run_finds(answer: str, shown: list[str]) -> None:
+    words, others = answer.split(), [text.split() for text in shown]
+    runs = {tuple(other[at : at + COPIED_RUN]) for other in others for at in range(len(other) - COPIED_RUN + 1)}
+    copied = {
+        place
+        for at in range(len(words) - COPIED_RUN + 1)
+        if tuple(words[at : at + COPIED_RUN]) in runs
+        for place in range(at, at + COPIED_RUN)
+    }
+    assert copied_share(words_in(answer), shown) == (len(copied) / len(words) if words else 0.0)
 
 
 @pytest.mark.parametrize(

@@ -11,16 +11,16 @@ from hypothesis import strategies as st
 from reading.key_terms import INITIALS as LENGTHS
 from reading.key_terms import (
     MAX_COMPOUND,
-    AsOne,
-    Initials,
     KeyTerm,
     Match,
     ReadText,
     TermCredit,
     TermFinder,
+    abbreviated,
     is_typo,
     key_terms,
     ramp,
+    written_as_one,
 )
 from reading.nearness import ALONE
 from reading.words import content_of, content_places, initials_of, words_in
@@ -573,17 +573,17 @@ def test_a_part_of_like_meaning_outweighs_one_that_stands_there() -> None:
 def test_a_run_that_is_typed_so_comes_before_one_of_the_same_roots() -> None:
     words = words_in("locking tables, lock table")
     assert words[0].root + words[1].root == "locktabl"
-    joined = AsOne(words)
-    assert joined.places("locktabl") == (2, 4)
-    assert joined.places("lockingtables") == (0, 2)
-    assert joined.places("lockingtableslock") == (0, 3)
-    assert joined.places("lockingtableslocktable") is None
+    joined = dict(written_as_one(words))
+    assert joined["locktabl"] == (2, 4)
+    assert joined["lockingtables"] == (0, 2)
+    assert joined["lockingtableslock"] == (0, 3)
+    assert "lockingtableslocktable" not in joined
 
 
 def test_the_last_run_of_the_same_initials_counts() -> None:
     words = words_in("last recent use, least recently used, of it on")
-    assert Initials(words).places("lru") == (3, 6)
-    assert Initials(words).places("oio") is None
+    assert dict(abbreviated(words))["lru"] == (3, 6)
+    assert "oio" not in dict(abbreviated(words))
 
 
 FEW_WORDS = st.lists(st.sampled_from("a ab ba abab an of running runs run three 3".split()), max_size=8).map(" ".join)
@@ -603,9 +603,8 @@ def test_runs_written_as_one_and_initials_are_those_that_a_look_at_all_runs_find
         for at in range(len(words) - length + 1)
         if sum(word.is_content for word in words[at : at + length]) > 1
     }
-    sought = {*joined, *initials, *(word.folded for word in words), "abba", "aaa", "runrun"}
-    assert {name: AsOne(words).places(name) for name in sought} == {name: joined.get(name) for name in sought}
-    assert {name: Initials(words).places(name) for name in sought} == {name: initials.get(name) for name in sought}
+    assert dict(written_as_one(words)) == joined
+    assert dict(abbreviated(words)) == initials
 
 
 # Whole answers

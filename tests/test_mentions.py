@@ -6,14 +6,16 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 from config import ROOT
 from embeddings import Encoder, KeptReadings, NoShelf, OnnxEncoder, Reading, Spans, make_ready
 from question_bank import Concept
 from reading.key_terms import ReadText, Vectors
-from reading.mentions import ENOUGH_CONTEXT, Mentions
+from reading.mentions import ENOUGH_CONTEXT, LONGEST_AS_ONE, Mentions
 from reading.nearness import ALONE, IN_CONTEXT, Nearness
-from reading.words import content_of, content_places, roots_of, words_in
+from reading.words import Word, content_of, content_places, roots_of, words_in
 from tests.delivered import delivered_topics
 from tests.fakes import WordEncoder
 
@@ -28,6 +30,24 @@ def read(answer: str, vectors: Vectors | None = None) -> ReadText:
 
 def mentions(answer: str, *names: str) -> bool:
     return Mentions(read(answer)).mention(names)
+
+
+def joined_from(words: Sequence[Word], start: int) -> Iterator[str]:
+    """The first few words from this one on as one: as they are typed, by their roots, or with the root of the last."""
+    for end in range(start + 1, min(start + LONGEST_AS_ONE, len(words)) + 1):
+        typed, roots = [word.folded for word in words[start:end]], [word.root for word in words[start:end]]
+        yield from ("".join(typed), "".join(roots), "".join([*typed[:-1], roots[-1]]))
+
+
+@given(st.lists(st.sampled_from("a ab ba running runs run three 3 locking locks".split()), max_size=7).map(" ".join))
+def test_places_written_as_one_are_those_that_a_look_at_all_runs_finds(text: str) -> None:
+    words = words_in(text)
+    expected: dict[str, set[int]] = {"runrun": set(), "abba": set()}
+    for start in range(len(words)):
+        for written in joined_from(words, start):
+            expected.setdefault(written, set()).add(start)
+    finder = Mentions(read(text))
+    assert {written: set(finder.written_as_one(written)) for written in expected} == expected
 
 
 @pytest.mark.parametrize(

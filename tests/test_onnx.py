@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib import resources
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -89,12 +90,33 @@ def test_a_copy_lies_under_a_name_with_the_hash_of_its_weights_and_says_how_exac
     assert [path.name for path in copied.iterdir()] == [folder.name]
 
 
+def operations_of(folder: Path) -> Counter[str]:
+    """How often the copy's graph has each operation."""
+    return Counter(node.op_type for node in onnx.load(folder / GRAPH, load_external_data=False).graph.node)
+
+
 def test_the_attention_of_each_layer_is_one_operation(small: Path, copied: Path) -> None:
     folder = copy_of(str(small), copied)
     assert folder is not None
-    operations = Counter(node.op_type for node in onnx.load(folder / GRAPH, load_external_data=False).graph.node)
-    assert operations["Attention"] == 2
-    assert operations["Softmax"] == 0
+    assert operations_of(folder)["Attention"] == 2
+    assert operations_of(folder)["Softmax"] == 0
+
+
+def test_a_model_whose_attention_cannot_be_joined_is_copied_as_it_is(
+    small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_given: Any) -> Any:
+        raise KeyError("an operation that the optimizer does not expect")
+
+    monkeypatch.setattr(onnx_export, "joined_attention", fail)
+    folder = ensure_copy(str(small), cache=tmp_path)
+    assert operations_of(folder)["Softmax"] == 2
+    assert 0 < Manifest.read(folder).greatest_difference <= MAX_DIFFERENCE
+
+
+def test_other_models_than_berts_stay_as_they_are() -> None:
+    graph, transformer = object(), SimpleNamespace(config=SimpleNamespace(model_type="xlm-roberta"))
+    assert onnx_export.joined_attention(graph, transformer) is graph  # type: ignore[arg-type]
 
 
 def test_a_copy_is_made_once(small: Path, copied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -196,6 +218,7 @@ def test_the_copy_of_the_packaged_model_gives_its_cosines_to_five_places() -> No
     manifest = Manifest.read(folder)
     assert manifest.texts_compared == 200
     assert manifest.greatest_difference <= 1e-5
+    assert operations_of(folder)["Attention"] == 6
 
 
 def test_passages_go_together_by_their_length_and_within_bounds() -> None:

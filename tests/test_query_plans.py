@@ -376,5 +376,5 @@ def test_an_answer_after_thousands_reads_and_sends_no_more_than_one_of_the_first
         fine(learner.post("/api/user/reset_mastery", {"topic": "all"}))
     few = read_for_an_answer(observed, first)
     many = read_for_an_answer(observed, observed.heavy)
-    assert abs(few[0] - many[0]) <= 1  # of 16 claims of a key one sweeps
+    assert abs(few[0] - many[0]) <= 1  # of 16 kept replies one sweeps
     assert 0 < many[1] <= few[1] + 16  # what is counted is spread over 16 slots

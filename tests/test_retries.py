@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from flask import Flask
 
+from api.context import EXTENSION
 from models import IdempotencyKey, db
 from store import AlreadyDone, RetryKey, SignedIn, Store
 from store.retries import KEPT_FOR
@@ -111,6 +112,33 @@ def test_a_name_registered_by_two_at_once_is_one_account(any_app: Flask, overloo
     second = client.post("/api/auth/register", json=body, headers={"Idempotency-Key": "r-1"})
     assert (first.status_code, second.status_code) == (201, 201)
     assert second.json == first.json
+
+
+def test_a_login_by_two_at_once_before_a_new_password_is_repeated(
+    any_app: Flask, overlooked: Callable[[], None]
+) -> None:
+    """The second meets the new password, and yet is the same request as the first."""
+    learner = sign_up(any_app, "ada")
+    login, headers = {"login": "ada", "password": PASSWORD}, {"Idempotency-Key": "l-1"}
+    first = learner.client.post("/api/auth/login", json=login, headers=headers)
+    learner.post("/api/auth/password", {"current_password": PASSWORD, "new_password": "another correct horse"})
+    overlooked()
+    second = learner.client.post("/api/auth/login", json=login, headers=headers)
+    assert (second.status_code, second.json) == (200, first.json)
+
+
+def test_an_observation_by_two_at_once_is_evidence_once(any_app: Flask, overlooked: Callable[[], None]) -> None:
+    learner, services = sign_up(any_app), any_app.extensions[EXTENSION]
+    with any_app.app_context():
+        name = services.store.bank().topic("dbms").concepts[0].name
+    seen = {"topic": "dbms", "concepts": [name], "mentioned_concepts": [name]}
+    body = {**seen, "semantic_score": 0.8, "keyword_score": 0.5}
+    first = post(learner, "/api/adaptive/observations", body, "phone-1")
+    overlooked()
+    second = post(learner, "/api/adaptive/observations", body, "phone-1")
+    assert (second.status_code, second.json) == (201, first.json)
+    assert learner.get("/api/user/progress").json["overall"]["total_questions"] == 1
+    assert services.store._waiting["dbms"].answers == 1
 
 
 def test_another_key_is_another_request(learner: Learner) -> None:
@@ -239,9 +267,9 @@ def test_authentication_comes_before_the_key(learner: Learner) -> None:
     refused(reply, 401)
 
 
-def at_once(app: Flask, learner: Learner, path: str, body: Any, times: int) -> list[Any]:
+def at_once(app: Flask, learner: Learner, path: str, body: Any, times: int, *, key: str = "phone-1") -> list[Any]:
     def send(_number: int) -> Any:
-        return app.test_client().post(path, headers=keyed(learner, "phone-1"), json=body)
+        return app.test_client().post(path, headers=keyed(learner, key), json=body)
 
     with ThreadPoolExecutor(times) as pool:
         return list(pool.map(send, range(times)))
@@ -278,6 +306,10 @@ def test_20_at_once_over_several_processes_are_recorded_once(
     assert {reply.status_code for reply in replies} == {201}
     assert len({reply.json["attempt"]["id"] for reply in replies}) == 1
     assert learner.get("/api/user/progress").json["overall"]["total_questions"] == 1
+    observed = {"topic": "alchemy", "concepts": ["Gold"], "semantic_score": 0.8, "keyword_score": 0.5}
+    observations = at_once(app, learner, "/api/adaptive/observations", observed, 20, key="phone-2")
+    assert {reply.status_code for reply in observations} == {201}
+    assert learner.get("/api/user/progress").json["overall"]["total_questions"] == 2
 
 
 def bearer(token: str, key: str) -> dict[str, str]:

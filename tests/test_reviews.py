@@ -1,5 +1,6 @@
 """Forecasts over HTTP and in the store: with a topic's mastery, as reviews that are due, and as calibration."""
 
+from datetime import datetime
 from threading import Event, Lock, Thread, current_thread
 
 import pytest
@@ -81,18 +82,37 @@ def test_a_process_remembers_few_topics_that_nobody_shares(app: Flask, monkeypat
         assert list(store._kept_terms) == [f"invented {number}" for number in range(3)]
 
 
+def share(store: Store, learner: Learner, *topics: str, at: datetime) -> None:
+    """What an answer to each of the topics says of the shared terms, each in a transaction of its own."""
+    for topic in topics:
+        with store.transaction():
+            store.share_evidence(learner.id, topic, {"base": (1.0, 0.5)}, at=at)
+
+
+def test_of_an_answer_that_was_undone_no_evidence_waits(app: Flask, learner: Learner, clock: Clock) -> None:
+    with app.app_context():
+        store = Store()
+        with store.transaction():
+            store.share_evidence(learner.id, "dbms", {"base": (1.0, 0.5)}, at=clock())
+            assert store._waiting == {}
+            db.session.rollback()
+        assert store._waiting == {}
+        share(store, learner, "dbms", at=clock())
+        store.share_what_waits(at=clock())
+        [row] = db.session.scalars(select(SharedForecast))
+        assert row.evidence == {"base": [1.0, 0.5]}
+
+
 def test_evidence_waits_on_where_the_answer_that_was_to_write_it_failed(
     app: Flask, learner: Learner, clock: Clock
 ) -> None:
     with app.app_context():
         store, at = Store(), clock()
-        for _ in range(SHARED_TOGETHER - 1):
-            store.share_evidence(learner.id, "dbms", {"base": (1.0, 0.5)}, at=at)
+        share(store, learner, *(["dbms"] * (SHARED_TOGETHER - 1)), at=at)
         with store.transaction():
             store.share_evidence(learner.id, "dbms", {"base": (1.0, 0.5)}, at=at)
             db.session.rollback()
-        with store.transaction():
-            store.share_evidence(learner.id, "dbms", {"base": (1.0, 0.5)}, at=at)
+        share(store, learner, "dbms", at=at)
         [row] = db.session.scalars(select(SharedForecast))
         assert row.evidence == {"base": [SHARED_TOGETHER, SHARED_TOGETHER / 2]}
         with store.transaction():
@@ -105,8 +125,7 @@ def test_what_waits_is_written_at_once_where_the_process_ends(any_app: Flask, cl
     learner, later = sign_up(any_app), clock() + SHARED_FOR
     with any_app.app_context():
         store = Store()
-        for topic in ("dbms", "oop", "dbms"):
-            store.share_evidence(learner.id, topic, {"base": (1.0, 0.5)}, at=clock())
+        share(store, learner, "dbms", "oop", "dbms", at=clock())
         store.share_what_waits(at=later)
         store.share_what_waits(at=later)
         rows = db.session.scalars(select(SharedForecast).order_by(SharedForecast.topic))
@@ -124,7 +143,7 @@ def test_what_waits_goes_on_waiting_where_it_cannot_be_written(
 
     with app.app_context():
         store = Store()
-        store.share_evidence(learner.id, "dbms", {"base": (1.0, 0.5)}, at=clock())
+        share(store, learner, "dbms", at=clock())
         with monkeypatch.context() as patched:
             patched.setattr("store.counting.Changes.write", fail)
             with pytest.raises(RuntimeError):
@@ -155,11 +174,6 @@ def test_two_threads_that_look_again_add_what_is_new_once(
     """The first is held where it adds, until the second waits for it, or has added the same."""
     learner, second, settled, late = sign_up(any_app), Thread(), Event(), clock() + SHARED_FOR
 
-    def share(store: Store) -> None:
-        for _ in range(SHARED_TOGETHER):
-            with store.transaction():
-                store.share_evidence(learner.id, "dbms", {"base": (1.0, 0.5)}, at=late)
-
     def look() -> None:
         with any_app.app_context():
             shared.shared_terms("dbms", now=late)
@@ -173,9 +187,9 @@ def test_two_threads_that_look_again_add_what_is_new_once(
 
     with any_app.app_context():
         shared = Store()
-        share(shared)
+        share(shared, learner, *(["dbms"] * SHARED_TOGETHER), at=late)
         assert shared.shared_terms("dbms", now=clock()).evidence("base") == (SHARED_TOGETHER, SHARED_TOGETHER / 2)
-        share(shared)
+        share(shared, learner, *(["dbms"] * SHARED_TOGETHER), at=late)
         second = Thread(target=look)
         with monkeypatch.context() as patched:
             patched.setattr("store.forecasts._LOOKING", WatchedLock(settled))

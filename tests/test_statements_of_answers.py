@@ -7,8 +7,11 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from sqlalchemy import event
+from sqlalchemy.engine.interfaces import CacheStats
 
 from api.context import EXTENSION, Services
+from models import db
 from tests.conftest import Learner, sign_up
 from tests.fakes import WordEncoder
 from tests.test_reads import statements
@@ -80,6 +83,21 @@ def test_an_answer_asks_no_more_than_this(ready_app: Flask) -> None:
     assert reply["action"] != "MOVE_TOPIC"
     expected = Counter((*READ, *WRITTEN))
     assert asked - Counter(OF_A_LEVEL) - Counter(["DELETE idempotency_keys"]) == expected
+
+
+def test_no_statement_of_an_answer_is_compiled_anew(ready_app: Flask) -> None:
+    """Those that SQLAlchemy cannot keep would be, each time."""
+    learner, unkept = sign_up(ready_app), list[str]()
+
+    def note(_connection: Any, _cursor: Any, statement: str, _values: Any, context: Any, _many: bool) -> None:
+        if context.compiled is not None and context.cache_hit in (CacheStats.NO_CACHE_KEY, CacheStats.CACHING_DISABLED):
+            unkept.append(statement)
+
+    with ready_app.app_context():
+        event.listen(db.engine, "before_cursor_execute", note)
+        answered(ready_app, learner, learner.start(topics=["dbms", "oop"]), 4)
+        event.remove(db.engine, "before_cursor_execute", note)
+    assert unkept == []
 
 
 def test_a_change_of_topic_asks_for_the_other_record_and_writes_the_session_once(ready_app: Flask) -> None:

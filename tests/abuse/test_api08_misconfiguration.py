@@ -90,11 +90,12 @@ def test_a_text_that_is_only_strange_reaches_its_place(app: Flask, learner: Lear
 
 @pytest.mark.parametrize("where", WHERE)
 def test_no_text_breaks_anything(any_app: Flask, where: str) -> None:
-    """The traps come one after the other; the reads then meet what all of them have left."""
+    """The traps come one after the other, on top of what those before have left; the reads then meet all of it."""
     learner = sign_up(any_app)
     for trap, text in TRAPS.items():
         assert send(any_app, learner, where, text).status_code in (200, 201, 400, 409, 422), trap
-    for path in ("/api/user/progress", "/api/sessions", "/api/user/export", "/api/profile/action_plans"):
+        assert learner.get("/api/user/export").status_code == 200, trap
+    for path in ("/api/user/progress", "/api/sessions", "/api/profile/action_plans"):
         assert learner.get(path).status_code == 200, path
 
 
