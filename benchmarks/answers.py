@@ -159,7 +159,8 @@ def _until(service: Service, method: str, path: str, body: Any = None, *, token:
             if service.call(method, path, body, token=token).status == 200:
                 return
         except NOT_YET:
-            pass
+            if service.process.poll() is not None:
+                break
         time.sleep(0.01)
     raise RuntimeError(f"{path} was not answered within {STARTS_WITHIN} s")
 

@@ -3,13 +3,14 @@
 import http.client
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from embeddings import make_ready
 BINARIES = Path(sys.executable).parent
 STARTS_WITHIN_SECONDS = 60
 NOT_YET = (OSError, http.client.HTTPException)
-"""What a client meets before a service listens. Now and then it connects to itself, and reads its own request."""
+"""What a client meets before a service listens."""
 
 WITHOUT_MODEL = {"EMBEDDING_BACKEND": "remote", "EMBEDDING_URL": "http://127.0.0.1:9/v1"}
 """Prepared with these settings a bank has no vectors, as where the model is away: they take half a minute. A service
@@ -132,11 +133,16 @@ class Service(Endpoint):
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
+    """A port that nobody listens on.
+
+    Not one of those that the system gives to connections: a client that asks for a service which does not listen yet
+    would now and then be given the service's own port, connect to itself, and keep the service from it.
+    """
+    while True:
+        port = random.randrange(20_000, 32_768)
+        with socket.socket() as listener, suppress(OSError):
+            listener.bind(("127.0.0.1", port))
+            return port
 
 
 @contextmanager
