@@ -65,11 +65,10 @@ def _make_copy(model: str, cache: Path) -> Path:
     with tempfile.TemporaryDirectory(prefix=".making-", dir=cache) as temporary:
         folder = Path(temporary)
         try:
-            made = _compared_copy(model, original, pooling, folder / "joined", join=joined_attention)
+            made, manifest = _compared_copy(model, original, pooling, folder / "joined", join=joined_attention)
         except Exception as error:
             log.warning("attention not joined model=%s error=%s", model, type(error).__name__)
-            made = _compared_copy(model, original, pooling, folder / "plain")
-        manifest = Manifest.read(made)
+            made, manifest = _compared_copy(model, original, pooling, folder / "plain")
         _move(made, target)
     log.info(
         "model copied to=%s texts=%d difference=%.1e", target, manifest.texts_compared, manifest.greatest_difference
@@ -84,7 +83,7 @@ def _compared_copy(
     folder: Path,
     *,
     join: Callable[["onnx.ModelProto", Any], "onnx.ModelProto"] = lambda graph, _transformer: graph,
-) -> Path:
+) -> tuple[Path, Manifest]:
     """The folder with a copy whose cosines are the original's; raises `UnusableModel` where they are not."""
     folder.mkdir()
     _export(original, folder, join)
@@ -96,8 +95,9 @@ def _compared_copy(
         raise UnusableModel(
             f"its copy for ONNX Runtime gives cosines that differ by {difference:.1e}, more than {MAX_DIFFERENCE}"
         )
-    replace(manifest, texts_compared=len(texts), greatest_difference=difference).write(folder)
-    return folder
+    compared = replace(manifest, texts_compared=len(texts), greatest_difference=difference)
+    compared.write(folder)
+    return folder, compared
 
 
 def _move(folder: Path, target: Path) -> None:

@@ -8,7 +8,6 @@ from functools import cache
 from typing import Any
 
 from sqlalchemy import Executable, bindparam, delete, event, inspect, select, text, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session, object_session
 
 from counts import UNITS, AccountCount, ConceptCount, MasteryCount, SharedForecast, in_units, slot_of
@@ -20,9 +19,6 @@ from store.transactions import insert_in
 
 MOST_AT_ONCE = 8
 """Rows that one statement adds to; a statement is made for each number of them, once."""
-
-DIALECTS = {"postgresql": postgresql.dialect, "sqlite": sqlite.dialect}
-"""In whose words statements are made that are kept as text."""
 
 CHANGES = "gradus_counts"
 """Under this name a session keeps what its transaction will change in the counters."""
@@ -205,7 +201,8 @@ def _stored(row: UserMastery | User, name: str) -> Any:
 
 def add_to(session: Session, table: type[Base], rows: Iterable[dict[str, Any]], *, amounts: tuple[str, ...]) -> None:
     """Add the amounts of each row to the row of its key, in this order; no key may come twice."""
-    dialect, given = session.get_bind().dialect.name, list(rows)
+    given = list(rows)
+    dialect: Any = type(session.get_bind().dialect)
     for some in (given[begin : begin + MOST_AT_ONCE] for begin in range(0, len(given), MOST_AT_ONCE)):
         values = {_named(name, place): value for place, row in enumerate(some) for name, value in row.items()}
         session.connection().execute(_adding(table, tuple(some[0]), amounts, len(some), dialect), values)
@@ -217,19 +214,19 @@ def _named(column: str, place: int) -> str:
 
 @cache
 def _adding(
-    table: type[Base], columns: tuple[str, ...], amounts: tuple[str, ...], rows: int, dialect: str
+    table: type[Base], columns: tuple[str, ...], amounts: tuple[str, ...], rows: int, dialect: Any
 ) -> Executable:
-    """So many rows by one statement: the driver would send one for each.
+    """So many rows by one statement, in the words of a class of dialects: the driver would send one for each.
 
     As text, for SQLAlchemy would compile a statement of several rows anew each time.
     """
-    insert = insert_in(dialect)(table).values(
+    insert = insert_in(dialect.name)(table).values(
         [{name: bindparam(_named(name, place)) for name in columns} for place in range(rows)]
     )
     sums = {name: table.__table__.columns[name] + insert.excluded[name] for name in amounts}
     keys = [column.name for column in table.__table__.primary_key]
     adding = insert.on_conflict_do_update(index_elements=keys, set_=sums)
-    made = str(adding.compile(dialect=DIALECTS[dialect](paramstyle="named")))
+    made = str(adding.compile(dialect=dialect(paramstyle="named")))
     return text(made.replace("::", r"\:\:"))  # casts, which are no parameters
 
 
